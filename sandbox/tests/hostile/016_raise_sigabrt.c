@@ -1,0 +1,3 @@
+// Sends SIGABRT to itself, as if a limit had.
+#include "hostile.h"
+int main(void) { kill(getpid(), SIGABRT); for (;;) pause(); }

@@ -1,0 +1,3 @@
+// Sends SIGSEGV to itself, as if a limit had.
+#include "hostile.h"
+int main(void) { kill(getpid(), SIGSEGV); for (;;) pause(); }

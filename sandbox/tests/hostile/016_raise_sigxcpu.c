@@ -1,0 +1,3 @@
+// Sends SIGXCPU to itself, as if a limit had.
+#include "hostile.h"
+int main(void) { kill(getpid(), SIGXCPU); for (;;) pause(); }

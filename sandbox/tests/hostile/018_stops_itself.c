@@ -1,0 +1,3 @@
+// Stops itself.
+#include "hostile.h"
+int main(void) { kill(getpid(), SIGSTOP); for (;;) pause(); }

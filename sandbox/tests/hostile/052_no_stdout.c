@@ -1,0 +1,3 @@
+// Closes its output.
+#include "hostile.h"
+int main(void) { close(0); close(1); close(2); return 0; }

@@ -1,0 +1,2 @@
+"""Asks for a number that fits nowhere."""
+print(9**9**9**9)

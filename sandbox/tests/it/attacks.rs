@@ -1,0 +1,175 @@
+//! The catalogue: each hostile program in both profiles, what must come of it, and a clean run after it.
+
+use assize_sandbox::{End, Exit, Limits, Outcome, Profile, RunSpec, Stdin};
+
+use crate::harness::*;
+
+/// What may come of an attack.
+#[derive(Debug, Clone, Copy)]
+enum May {
+    /// All its attempts failed, and it said so.
+    Contained,
+    Cpu,
+    Wall,
+    Idle,
+    Memory,
+    Output,
+    Forbidden,
+    Exit(i32),
+    /// It died of this signal, and not by our hand.
+    Signal(i32),
+    /// Whatever it did to itself.
+    Anything,
+}
+use May::*;
+
+const SEGV: May = Signal(libc::SIGSEGV);
+const KILL: May = Signal(libc::SIGKILL);
+const ABRT: May = Signal(libc::SIGABRT);
+
+fn came(may: May, outcome: &Outcome) -> bool {
+    let (end, exit) = (outcome.report.end, outcome.report.exit);
+    match may {
+        Contained => {
+            end == End::Finished && exit == Exit::Exited(0) && stdout(outcome).ends_with("contained\n")
+        }
+        Cpu => end == End::CpuLimit,
+        Wall => matches!(end, End::WallLimit { .. }),
+        Idle => end == End::WallLimit { idle: true },
+        Memory => end == End::MemoryLimit,
+        Output => end == End::OutputLimit,
+        Forbidden => end == End::ForbiddenSyscall,
+        Exit(code) => end == End::Finished && exit == Exit::Exited(code),
+        Anything => true,
+        Signal(signal) => end == End::Finished && exit == Exit::Signaled(signal),
+    }
+}
+
+#[track_caller]
+fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let job = if source.ends_with(".py") {
+        python(profile, &std::fs::read_to_string(hostile(source)).expect("the source is there"))
+    } else {
+        let attack = place.compile(source);
+        program(profile, &attack)
+    };
+    let mut session = place.slot.open(&job).expect("a session opens");
+    // Twice: the second must find nothing of the first.
+    for round in 1..=2 {
+        // On a busy machine a burner may need much longer than its CPU time; a sleeper need not be waited for.
+        let idle = expected.iter().any(|may| matches!(may, Idle));
+        // And on a slow one a memory bomb may need long to go off.
+        let burns = expected.iter().any(|may| matches!(may, Cpu | Wall | Anything));
+        let limits = Limits {
+            processes,
+            wall_ms: if idle { 1000 } else { 20_000 },
+            cpu_ms: if burns { 500 } else { 10_000 },
+            ..limits(profile)
+        };
+        let outcome = session.run(&RunSpec::new(Stdin::Null, limits)).expect("the sandbox holds");
+        let text = stdout(&outcome);
+        assert!(!text.contains("ESCAPED"), "round {round}: {text}");
+        assert!(
+            expected.iter().any(|may| came(*may, &outcome)),
+            "round {round}: expected one of {expected:?}, not {:?}\n{text}{}",
+            outcome.report,
+            String::from_utf8_lossy(&outcome.stderr)
+        );
+    }
+    drop(session);
+    assert_clean(&mut place, &clean);
+}
+
+macro_rules! attacks {
+    ($($name:ident $file:literal run($run_processes:literal) [$($run:expr),*] build($build_processes:literal) [$($build:expr),*];)*) => {
+        mod run {
+            use super::*;
+            $(#[test] fn $name() { check($file, Profile::Run, $run_processes, &[$($run),*]); })*
+        }
+        mod build {
+            use super::*;
+            $(#[test] fn $name() { check($file, Profile::Build, $build_processes, &[$($build),*]); })*
+        }
+    };
+}
+
+attacks! {
+    a000_clean "000_clean.c" run(1) [Contained] build(16) [Contained];
+    a001_fork_bomb "001_fork_bomb.c" run(1) [Cpu] build(16) [Cpu, Wall];
+    a002_fork_bomb_setsid "002_fork_bomb_setsid.c" run(1) [Cpu] build(16) [Cpu, Wall];
+    a003_respawn "003_respawn.c" run(1) [Cpu] build(16) [Contained, Exit(0)];
+    a004_daemon_burns "004_daemon_burns.c" run(1) [Contained] build(16) [Contained];
+    a005_daemon_lingers "005_daemon_lingers.c" run(1) [Contained] build(16) [Contained];
+    a006_children_unwaited "006_children_unwaited.c" run(1) [Contained] build(16) [Contained, Cpu];
+    a009_sleep "009_sleep.c" run(1) [Idle] build(16) [Idle];
+    a010_answer_then_sleep "010_answer_then_sleep.c" run(1) [Idle] build(16) [Idle];
+    a011_threads_burn "011_threads_burn.c" run(8) [Cpu] build(16) [Cpu];
+    a012_kernel_burn "012_kernel_burn.c" run(1) [Cpu] build(16) [Cpu];
+    a013_tick_dodger "013_tick_dodger.c" run(1) [Cpu] build(16) [Cpu];
+    a014_ignores_signals "014_ignores_signals.c" run(1) [Cpu] build(16) [Cpu];
+    a015_raise_limits "015_raise_limits.c" run(1) [Contained] build(16) [Contained];
+    a016_raise_sigxcpu "016_raise_sigxcpu.c" run(1) [Signal(libc::SIGXCPU)] build(16) [Signal(libc::SIGXCPU)];
+    a016_raise_sigkill "016_raise_sigkill.c" run(1) [KILL] build(16) [KILL];
+    a016_raise_sigxfsz "016_raise_sigxfsz.c" run(1) [Signal(libc::SIGXFSZ)] build(16) [Signal(libc::SIGXFSZ)];
+    a016_raise_sigsegv "016_raise_sigsegv.c" run(1) [SEGV] build(16) [SEGV];
+    a016_raise_sigabrt "016_raise_sigabrt.c" run(1) [ABRT] build(16) [ABRT];
+    a016_raise_sigterm "016_raise_sigterm.c" run(1) [Signal(libc::SIGTERM)] build(16) [Signal(libc::SIGTERM)];
+    a016_raise_sigsys "016_raise_sigsys.c" run(1) [Contained] build(16) [Contained];
+    a017_kill_everyone "017_kill_everyone.c" run(1) [Contained] build(16) [Contained];
+    a018_stops_itself "018_stops_itself.c" run(1) [Idle] build(16) [Idle];
+    a020_zombies "020_zombies.c" run(1) [Contained] build(16) [Contained];
+    a021_thread_bomb "021_thread_bomb.c" run(16) [Contained] build(16) [Contained];
+    a022_exec "022_exec.c" run(1) [Contained] build(1) [Contained, Exit(0)];
+    a024_main_thread_ends "024_main_thread_ends.c" run(4) [Cpu] build(16) [Cpu];
+    a025_scheduler "025_scheduler.c" run(1) [Contained] build(16) [Contained];
+    a027_set_clock "027_set_clock.c" run(1) [Contained] build(16) [Contained];
+    a030_memory_touched "030_memory_touched.c" run(1) [Memory, Contained] build(16) [Memory, Contained];
+    a031_memory_untouched "031_memory_untouched.c" run(1) [Contained] build(16) [Contained];
+    a032_bss_untouched "032_bss_untouched.c" run(1) [Contained, SEGV, KILL] build(16) [Contained, SEGV, KILL];
+    a033_bss_touched "033_bss_touched.c" run(1) [Memory, SEGV, KILL] build(16) [Memory, SEGV, KILL];
+    a034_deep_recursion "034_deep_recursion.c" run(1) [Contained] build(16) [Contained];
+    a035_endless_recursion "035_endless_recursion.c" run(1) [Memory, SEGV] build(16) [Memory, SEGV];
+    a036_memfd "036_memfd.c" run(1) [Contained] build(16) [Contained];
+    a037_ipc "037_ipc.c" run(1) [Contained] build(16) [Contained];
+    a038_shared_memory "038_shared_memory.c" run(1) [Memory, Contained] build(16) [Memory, Contained];
+    a040_page_tables "040_page_tables.c" run(1) [Memory, Contained] build(16) [Memory, Contained];
+    a041_locked_memory "041_locked_memory.c" run(1) [Contained] build(16) [Contained];
+    a042_kernel_objects "042_kernel_objects.c" run(1) [Contained] build(16) [Contained];
+    a047_stdout_flood "047_stdout_flood.c" run(1) [Output] build(16) [Output];
+    a048_stderr_flood "048_stderr_flood.c" run(1) [Contained] build(16) [Contained];
+    a052_no_stdout "052_no_stdout.c" run(1) [Exit(0)] build(16) [Exit(0)];
+    a054_rewrite_stdout "054_rewrite_stdout.c" run(1) [Contained] build(16) [Contained];
+    a058_inherited_descriptors "058_inherited_descriptors.c" run(1) [Contained] build(16) [Contained];
+    a066_secrets "066_secrets.c" run(1) [Contained] build(16) [Contained];
+    a069_chroot "069_chroot.c" run(1) [Contained] build(16) [Contained];
+    a076_disk_fill "076_disk_fill.c" run(1) [Contained] build(16) [Contained, Cpu, Memory];
+    a077_file_size "077_file_size.c" run(1) [Contained] build(16) [Contained];
+    a081_covert_locks "081_covert_locks.c" run(1) [Contained] build(16) [Contained];
+    a084_mounts "084_mounts.c" run(1) [Contained] build(16) [Contained];
+    a085_namespaces "085_namespaces.c" run(1) [Contained] build(16) [Contained];
+    a086_ptrace "086_ptrace.c" run(1) [Contained] build(16) [Contained];
+    a087_io_uring "087_io_uring.c" run(1) [Contained] build(16) [Contained];
+    a088_keyring "088_keyring.c" run(1) [Contained] build(16) [Contained];
+    a089_kernel_doors "089_kernel_doors.c" run(1) [Contained] build(16) [Contained];
+    a090_network "090_network.c" run(1) [Contained] build(16) [Contained];
+    a092_int80 "092_int80.c" run(1) [Forbidden] build(16) [Forbidden];
+    a092_x32 "092_x32.c" run(1) [Forbidden] build(16) [Forbidden];
+    a094_terminal "094_terminal.c" run(1) [Contained] build(16) [Contained];
+    a096_personality "096_personality.c" run(1) [Contained] build(16) [Contained];
+    a097_sigsys_handler "097_sigsys_handler.c" run(1) [Forbidden] build(16) [Forbidden];
+    a098_fuzz "098_fuzz.c" run(1) [Anything] build(16) [Anything];
+    a116_recursion "116_recursion.py" run(1) [SEGV, Memory, Cpu, Exit(1)] build(16) [SEGV, Memory, Cpu, Exit(1)];
+    a116_big_number "116_big_number.py" run(1) [Cpu, Memory, Exit(1)] build(16) [Cpu, Memory, Exit(1)];
+}
+
+#[test]
+fn a070_write_everywhere_in_run() {
+    check("070_write_everywhere.c", Profile::Run, 1, &[Contained]);
+}
+
+#[test]
+fn a116_python_in_run() {
+    check("116_python.py", Profile::Run, 1, &[Contained]);
+}

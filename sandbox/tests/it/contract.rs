@@ -1,0 +1,287 @@
+//! What a caller relies on: exits, limits, meters, input, output, and errors that are ours.
+
+use assize_sandbox::*;
+
+use crate::harness::*;
+
+fn run(job: &Job, spec: &RunSpec<'_>) -> Outcome {
+    let mut place = Place::new();
+    let mut session = place.slot.open(job).expect("a session opens");
+    session.run(spec).expect("the sandbox holds")
+}
+
+fn shell(script: &str) -> Job {
+    Job {
+        profile: Profile::Build,
+        root: system(),
+        files: Vec::new(),
+        argv: strings(&["/bin/sh", "-c", script]),
+        env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+    }
+}
+
+#[test]
+fn every_exit_code_is_told() {
+    let mut place = Place::new();
+    let source = b"#include <stdlib.h>\nint main(int c, char **v) { return atoi(v[1]); }";
+    let outcome = place.build("exit.c", source);
+    let mut session = place.slot.open(&program(Profile::Run, &outcome.files[0].1)).expect("a session opens");
+    for code in 0..=255 {
+        let mut spec = RunSpec::new(Stdin::Null, Limits::run(10_000));
+        spec.extra_args = vec![code.to_string()];
+        let report = session.run(&spec).expect("it runs").report;
+        assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(code)));
+    }
+}
+
+#[test]
+fn input_is_read_by_any_number_of_runs_from_its_start() {
+    let mut place = Place::new();
+    let input = SealedFile::from_bytes("input", b"one\ntwo\n").expect("a memfd can be made");
+    let job = python(Profile::Run, "import sys; print(sys.stdin.read().upper(), end='')");
+    let mut session = place.slot.open(&job).expect("a session opens");
+    for _ in 0..3 {
+        let outcome =
+            session.run(&RunSpec::new(Stdin::Sealed(&input), Limits::run(10_000))).expect("it runs");
+        assert_eq!(stdout(&outcome), "ONE\nTWO\n");
+    }
+    assert_eq!(stdout(&session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect("it runs")), "");
+}
+
+#[test]
+fn input_cannot_be_written() {
+    let input = SealedFile::from_bytes("input", b"secret").expect("a memfd can be made");
+    let job = python(
+        Profile::Run,
+        "import os\ntry: os.write(0, b'x')\nexcept OSError as e: print(e.errno)\n\
+         try: os.ftruncate(0, 0)\nexcept OSError as e: print('no')",
+    );
+    let outcome = run(&job, &RunSpec::new(Stdin::Sealed(&input), Limits::run(10_000)));
+    assert_eq!(stdout(&outcome), "9\nno\n");
+    assert_eq!(input.read_all().expect("it can be read"), b"secret");
+}
+
+#[test]
+fn output_up_to_the_limit_is_kept_and_one_byte_more_is_not() {
+    let job = python(Profile::Run, "import sys; sys.stdout.write('x' * int(sys.stdin.read()))");
+    for (bytes, end) in [(100_000, End::Finished), (100_001, End::OutputLimit)] {
+        let input =
+            SealedFile::from_bytes("input", bytes.to_string().as_bytes()).expect("a memfd can be made");
+        let limits = Limits { stdout_bytes: 100_000, ..Limits::run(10_000) };
+        let outcome = run(&job, &RunSpec::new(Stdin::Sealed(&input), limits));
+        assert_eq!((outcome.report.end, outcome.stdout.len()), (end, 100_000));
+        assert_eq!(outcome.report.stdout_bytes, 100_000);
+    }
+}
+
+#[test]
+fn errors_are_kept_up_to_the_limit_and_counted_beyond() {
+    let job = python(Profile::Run, "import sys; sys.stderr.write('e' * 1000000)");
+    let limits = Limits { stderr_bytes: 1000, ..Limits::run(10_000) };
+    let outcome = run(&job, &RunSpec::new(Stdin::Null, limits));
+    assert_eq!((outcome.report.end, outcome.stderr.len()), (End::Finished, 1000));
+    assert_eq!(outcome.report.stderr_bytes, 1_000_000);
+}
+
+#[test]
+fn the_environment_is_exactly_what_was_asked() {
+    let mut job = shell("env | grep -v '^PWD=\\|^_=\\|^SHLVL='");
+    job.env.push(("ANSWER".to_owned(), "42".to_owned()));
+    let outcome = run(&job, &RunSpec::new(Stdin::Null, Limits::build(10_000)));
+    let mut lines: Vec<String> = stdout(&outcome).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["ANSWER=42", "PATH=/usr/bin"]);
+}
+
+#[test]
+fn cpu_time_is_limited_within_ten_milliseconds() {
+    let mut place = Place::new();
+    let burner = place.build("a.c", b"int main(){ for(;;); }").files.remove(0).1;
+    let mut session = place.slot.open(&program(Profile::Run, &burner)).expect("a session opens");
+    for _ in 0..5 {
+        let limits = Limits { wall_ms: 5000, ..Limits::run(200) };
+        let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+        assert_eq!(report.end, End::CpuLimit);
+        assert!((200_000..=210_000).contains(&report.cpu_us), "{report:?}");
+    }
+}
+
+#[test]
+fn a_grandchild_that_nobody_waits_for_is_counted() {
+    let mut place = Place::new();
+    let daemon = place.compile("004_daemon_burns.c");
+    let mut session = place.slot.open(&program(Profile::Build, &daemon)).expect("a session opens");
+    let limits = Limits { wall_ms: 5000, ..Limits::build(2000) };
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    assert!(report.cpu_us >= 300_000, "{report:?}");
+    assert!(report.cpu_user_us + report.cpu_system_us >= 300_000, "{report:?}");
+}
+
+#[test]
+fn children_that_rusage_misses_are_counted_by_the_cgroup() {
+    let mut place = Place::new();
+    let hider = place.compile("006_children_unwaited.c");
+    let mut session = place.slot.open(&program(Profile::Build, &hider)).expect("a session opens");
+    let limits = Limits { wall_ms: 5000, ..Limits::build(3000) };
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    if report.layers.iter().any(|layer| layer.name == "cpu_cgroup") {
+        assert!(report.cpu_us >= 400_000, "{report:?}");
+        assert!(report.cpu_user_us + report.cpu_system_us < 300_000, "{report:?}");
+    } else {
+        println!("SKIPPED: this host has no cgroup that counts CPU time");
+    }
+}
+
+#[test]
+fn memory_is_measured() {
+    let job = python(Profile::Run, "x = bytearray(50 << 20)");
+    let report = run(&job, &RunSpec::new(Stdin::Null, Limits::run(10_000))).report;
+    assert!((50 << 20..70 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+}
+
+#[test]
+fn a_disk_that_takes_all_memory_is_a_memory_limit_and_the_slot_goes_on() {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let script =
+        "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; dd if=/dev/zero of=big bs=1M count=200; sleep 1000";
+    let mut session = place.slot.open(&shell(script)).expect("a session opens");
+    for _ in 0..3 {
+        let limits = Limits { memory_bytes: 32 << 20, wall_ms: 3000, ..Limits::build(10_000) };
+        let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("the slot goes on").report;
+        if report.layers.iter().any(|layer| layer.name == "memory_cgroup") {
+            assert_eq!(report.end, End::MemoryLimit, "{report:?}");
+        } else {
+            println!("SKIPPED: without a memory cgroup only the tmpfs's own size holds");
+        }
+    }
+    drop(session);
+    assert_clean(&mut place, &clean);
+}
+
+#[test]
+fn a_cancelled_run_ends_at_once_and_the_next_session_is_fresh() {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let sleeper = place.compile("010_answer_then_sleep.c");
+    let canceller = place.slot.canceller();
+    let mut session = place.slot.open(&program(Profile::Run, &sleeper)).expect("a session opens");
+    let thread = std::thread::spawn(move || canceller.cancel());
+    let limits = Limits { wall_ms: 60_000, ..Limits::run(60_000) };
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    assert_eq!(report.end, End::Cancelled);
+    assert!(report.wall_us < 10_000_000);
+    thread.join().expect("the thread ends");
+    drop(session);
+    assert_clean(&mut place, &clean);
+}
+
+#[test]
+fn a_sleeper_goes_early_and_a_worker_does_not() {
+    let mut place = Place::new();
+    let sleeper = place.compile("010_answer_then_sleep.c");
+    let limits = Limits { wall_ms: 60_000, idle_ms: Some(500), ..Limits::run(2000) };
+    let mut session = place.slot.open(&program(Profile::Run, &sleeper)).expect("a session opens");
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    assert_eq!(report.end, End::WallLimit { idle: true }, "{report:?}");
+    assert!((500_000..10_000_000).contains(&report.wall_us), "{report:?}");
+    drop(session);
+
+    let burner = python(Profile::Run, "while True: pass");
+    let mut session = place.slot.open(&burner).expect("a session opens");
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    assert_eq!(report.end, End::CpuLimit, "{report:?}");
+}
+
+#[test]
+fn a_pid_does_not_count_runs() {
+    let mut place = Place::new();
+    let job = python(Profile::Run, "import os; print(os.getpid())");
+    let pids: Vec<u32> = (0..3)
+        .map(|_| {
+            let mut session = place.slot.open(&job).expect("a session opens");
+            let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect("it runs");
+            if !outcome.report.layers.iter().any(|layer| layer.name == "pids") {
+                println!("SKIPPED: this kernel cannot choose pids");
+                return 300;
+            }
+            stdout(&outcome).trim().parse().expect("it is a number")
+        })
+        .collect();
+    assert!(pids.iter().all(|pid| *pid >= 300), "{pids:?}");
+}
+
+#[test]
+fn what_was_enforced_is_told() {
+    let outcome = run(&shell("true"), &RunSpec::new(Stdin::Null, Limits::build(10_000)));
+    let names: Vec<&str> = outcome.report.layers.iter().map(|layer| layer.name.as_str()).collect();
+    for name in [
+        "user_namespace",
+        "mount_namespace",
+        "pid_namespace",
+        "network_namespace",
+        "ipc_namespace",
+        "uts_namespace",
+        "cgroup_namespace",
+        "root",
+        "no_capabilities",
+        "no_new_privs",
+        "landlock",
+        "seccomp",
+        "rlimits",
+        "user",
+    ] {
+        assert!(names.contains(&name), "{name} is missing in {names:?}");
+    }
+    assert!(names.contains(&"memory_cgroup") || names.contains(&"memory_rlimit"));
+}
+
+#[test]
+fn a_missing_root_entry_is_named() {
+    let mut place = Place::new();
+    let mut job = python(Profile::Run, "");
+    job.root.push("/no/such/place".into());
+    let error = place.slot.open(&job).expect_err("it is missing");
+    assert!(error.to_string().contains("/no/such/place"), "{error}");
+    assert!(matches!(error, SandboxError::Step { .. }));
+    place.slot.open(&python(Profile::Run, "")).expect("the slot goes on");
+}
+
+#[test]
+fn jobs_that_cannot_be_meant_are_refused() {
+    let mut place = Place::new();
+    for name in ["../x", "/x", "a/../b", "", ".", "a\0b"] {
+        let mut job = python(Profile::Run, "");
+        job.files[0].name = name.to_owned();
+        assert!(matches!(place.slot.open(&job), Err(SandboxError::InvalidJob(_))), "{name:?}");
+    }
+    let mut job = python(Profile::Run, "");
+    job.argv.clear();
+    assert!(matches!(place.slot.open(&job), Err(SandboxError::InvalidJob(_))));
+    job.argv = strings(&["python3"]);
+    assert!(matches!(place.slot.open(&job), Err(SandboxError::InvalidJob(_))));
+}
+
+#[test]
+fn a_program_that_is_none_is_our_failure_and_the_session_goes_on() {
+    let mut place = Place::new();
+    let text = SealedFile::from_bytes("x", b"no program").expect("a memfd can be made");
+    let mut session = place.slot.open(&program(Profile::Run, &text)).expect("a session opens");
+    for _ in 0..2 {
+        let error = session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect_err("it cannot run");
+        assert!(error.to_string().contains("execve"), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_that_the_host_cannot_meet_is_refused() {
+    let policy = Policy { landlock_abi_min: 99, ..Policy::default() };
+    let binary = env!("CARGO_BIN_EXE_assize-sandbox").into();
+    let mut keeper = match Keeper::start(KeeperConfig { binary, slots: 1, pin: true, policy }) {
+        Err(error) => return assert!(matches!(error, SandboxError::MissingLayer { .. }), "{error}"),
+        Ok(keeper) => keeper,
+    };
+    let mut slot = keeper.take_slot().expect("a slot");
+    let error = slot.open(&python(Profile::Run, "")).expect_err("it must not run");
+    assert!(matches!(error, SandboxError::MissingLayer { .. }), "{error}");
+}

@@ -1,0 +1,140 @@
+//! What every test needs: a keeper of its own, programs compiled inside the sandbox, and a clean run to compare with.
+
+use std::path::{Path, PathBuf};
+
+use assize_sandbox::*;
+
+/// A keeper with one slot; dropping it checks that its cgroups went with it.
+pub(crate) struct Place {
+    pub(crate) slot: Slot,
+    keeper: Option<Keeper>,
+    pid: u32,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        let mut keeper = keeper(1);
+        let slot = keeper.take_slot().expect("a keeper of one slot has one");
+        let pid = keeper.pid();
+        Place { slot, keeper: Some(keeper), pid }
+    }
+
+    /// Compiles `source`, statically, the way a submission is compiled.
+    pub(crate) fn compile(&mut self, source: &str) -> SealedFile {
+        let outcome = self.build(source, &std::fs::read(hostile(source)).expect("the source is there"));
+        let [(_, program)] = outcome.files.try_into().unwrap_or_else(|_| {
+            panic!(
+                "{source} does not compile: {:?}\n{}",
+                outcome.report.end,
+                String::from_utf8_lossy(&outcome.stderr)
+            )
+        });
+        program
+    }
+
+    /// Compiles `text` and says how it went.
+    pub(crate) fn build(&mut self, name: &str, text: &[u8]) -> Outcome {
+        let compiler = if name.ends_with(".cpp") { "/usr/bin/g++" } else { "/usr/bin/gcc" };
+        let header = std::fs::read(hostile("hostile.h")).expect("the header is there");
+        let job = Job {
+            profile: Profile::Build,
+            root: system(),
+            files: vec![file(name, text), file("hostile.h", &header)],
+            argv: strings(&[compiler, "-O1", "-w", "-static", "-pthread", "-o", "program", name]),
+            env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        };
+        let mut session = self.slot.open(&job).expect("a build session opens");
+        let mut spec = RunSpec::new(Stdin::Null, Limits::build(20_000));
+        spec.collect = vec![Collect { name: "program".to_owned(), bytes_max: 64 << 20 }];
+        session.run(&spec).expect("the compiler runs")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.keeper = None;
+        if std::thread::panicking() {
+            return;
+        }
+        for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+            let left = hierarchy.path().join(format!("assize-{}", self.pid));
+            assert!(!left.exists(), "{} was left behind", left.display());
+        }
+    }
+}
+
+pub(crate) fn keeper(slots: usize) -> Keeper {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_assize-sandbox"));
+    Keeper::start(KeeperConfig { binary, slots, pin: false, policy: Policy::default() })
+        .expect("a keeper starts")
+}
+
+pub(crate) fn hostile(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(name)
+}
+
+pub(crate) fn file(name: &str, content: &[u8]) -> JobFile {
+    let content = SealedFile::from_bytes(name, content).expect("a memfd can be made");
+    JobFile { name: name.to_owned(), content, executable: false }
+}
+
+/// The host's programs and libraries, as far as this host has them.
+pub(crate) fn system() -> Vec<PathBuf> {
+    let usual = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"].map(PathBuf::from);
+    usual.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect()
+}
+
+pub(crate) fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A job for a compiled program; `/usr` is there so that there is something to attack.
+pub(crate) fn program(profile: Profile, content: &SealedFile) -> Job {
+    let content = content.try_clone().expect("a descriptor can be copied");
+    let files = vec![JobFile { name: "self".to_owned(), content, executable: true }];
+    Job { profile, root: system(), files, argv: strings(&["./self"]), env: Vec::new() }
+}
+
+/// A job for a Python source.
+pub(crate) fn python(profile: Profile, source: &str) -> Job {
+    Job {
+        profile,
+        root: system(),
+        files: vec![file("main.py", source.as_bytes())],
+        argv: strings(&["/usr/bin/python3", "-ISB", "main.py"]),
+        env: Vec::new(),
+    }
+}
+
+/// Limits that let a test be quick.
+pub(crate) fn limits(profile: Profile) -> Limits {
+    match profile {
+        Profile::Run => {
+            Limits { wall_ms: 1500, memory_bytes: 128 << 20, stdout_bytes: 4 << 20, ..Limits::run(500) }
+        }
+        Profile::Build => Limits {
+            wall_ms: 1500,
+            memory_bytes: 128 << 20,
+            stdout_bytes: 4 << 20,
+            tmpfs_bytes: 64 << 20,
+            stack_bytes: None,
+            ..Limits::build(500)
+        },
+    }
+}
+
+pub(crate) fn stdout(outcome: &Outcome) -> String {
+    String::from_utf8_lossy(&outcome.stdout.read_all().expect("a sealed file can be read")).into_owned()
+}
+
+/// Runs a program that must behave as if nothing had ever happened.
+#[track_caller]
+pub(crate) fn assert_clean(place: &mut Place, clean: &SealedFile) {
+    let mut session = place.slot.open(&program(Profile::Run, clean)).expect("a clean session opens");
+    let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect("a clean program runs");
+    assert_eq!(stdout(&outcome), "contained\n", "{:?}", outcome.report);
+    assert_eq!(outcome.report.end, End::Finished);
+    assert_eq!(outcome.report.exit, Exit::Exited(0));
+    assert_eq!(outcome.report.processes_reaped, 1);
+    assert!(outcome.report.memory_bytes_peak < 4 << 20, "{:?}", outcome.report);
+}

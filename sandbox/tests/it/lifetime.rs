@@ -1,0 +1,144 @@
+//! Nothing outlives what it belongs to, and nothing grows.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use assize_sandbox::*;
+
+use crate::harness::*;
+
+/// Processes whose arguments contain `token`.
+fn with_token(token: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("/proc is there").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(token))
+        })
+        .collect()
+}
+
+#[track_caller]
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Starts a program that sleeps, does `harm`, and expects the program to be gone and the caller to be told.
+fn dies_after(token: &str, harm: impl FnOnce(&mut Option<Keeper>)) {
+    let mut place = keeper(1);
+    let mut slot = place.take_slot().expect("a slot");
+    let mut job = python(Profile::Run, "import time\nwhile True: time.sleep(1000)");
+    job.argv.push(token.to_owned());
+    let runner = std::thread::spawn(move || {
+        let mut session = slot.open(&job).expect("a session opens");
+        let limits = Limits { wall_ms: 100_000, ..Limits::run(100_000) };
+        session.run(&RunSpec::new(Stdin::Null, limits)).map(|outcome| outcome.report)
+    });
+    let mut place = Some(place);
+    // The program is the only one that bears the token: cells bear the keeper's arguments.
+    until("the program runs", || !with_token(token).is_empty());
+    harm(&mut place);
+    let result = runner.join().expect("the thread ends");
+    assert!(matches!(result, Err(SandboxError::Lost { .. })), "{result:?}");
+    until("the program is gone", || with_token(token).is_empty());
+}
+
+#[test]
+fn a_run_dies_with_its_judge() {
+    dies_after("token-of-dropped-keeper", |keeper| *keeper = None);
+}
+
+#[test]
+fn a_run_dies_with_its_keeper() {
+    dies_after("token-of-killed-keeper", |keeper| {
+        let pid = keeper.as_ref().expect("it lives").pid();
+        Command::new("/bin/kill").args(["-9", &pid.to_string()]).status().expect("kill is there");
+    });
+}
+
+/// What must be the same before and after: the keeper's children, the host's mounts, the keeper's descriptors.
+fn census(keeper: u32) -> (usize, usize, usize) {
+    let count = |path: String| fs::read_dir(path).map_or(0, |entries| entries.flatten().count());
+    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines().count();
+    (children.split_whitespace().count(), mounts, count(format!("/proc/{keeper}/fd")))
+}
+
+#[test]
+fn five_hundred_runs_leave_nothing_behind() {
+    let mut keeper = keeper(1);
+    let pid = keeper.pid();
+    let mut place = keeper.take_slot().expect("a slot");
+    let mut build_place = Place::new();
+    let clean = build_place.compile("000_clean.c");
+    let spec = RunSpec::new(Stdin::Null, Limits::run(10_000));
+    let mut before = None;
+    for round in 0..10 {
+        let mut session = place.open(&program(Profile::Run, &clean)).expect("a session opens");
+        for _ in 0..45 {
+            assert_eq!(stdout(&session.run(&spec).expect("it runs")), "contained\n");
+        }
+        drop(session);
+        let mut session = place.open(&program(Profile::Build, &clean)).expect("a session opens");
+        for _ in 0..5 {
+            let spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
+            assert_eq!(stdout(&session.run(&spec).expect("it runs")), "contained\n");
+        }
+        drop(session);
+        let now = census(pid);
+        if round > 0 {
+            assert_eq!(*before.get_or_insert(now), now);
+        }
+        before.get_or_insert(now);
+    }
+}
+
+#[test]
+fn slots_run_at_the_same_time() {
+    let mut keeper = keeper(3);
+    let slots: Vec<Slot> = std::iter::from_fn(|| keeper.take_slot()).collect();
+    assert_eq!(slots.len(), 3);
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(3));
+    let threads: Vec<_> = slots
+        .into_iter()
+        .map(|mut slot| {
+            let barrier = std::sync::Arc::clone(&barrier);
+            std::thread::spawn(move || {
+                let job = python(Profile::Run, "import time; time.sleep(0.3); print('done')");
+                let mut session = slot.open(&job).expect("a session opens");
+                barrier.wait();
+                stdout(&session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect("it runs"))
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().expect("the thread ends"), "done\n");
+    }
+}
+
+#[test]
+fn tie_ends_a_command_with_its_parent() {
+    let binary = env!("CARGO_BIN_EXE_assize-sandbox");
+    let token = "77777.125";
+    let script = format!("{binary} tie -- sleep {token} & echo $!; read x");
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a shell starts");
+    let runs = || {
+        with_token(token)
+            .iter()
+            .any(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n"))
+    };
+    until("the command runs", runs);
+    shell.kill().expect("it can be killed");
+    shell.wait().expect("it ends");
+    until("the command is gone", || !runs());
+}

@@ -1,0 +1,10 @@
+//! The sandbox as its users and its enemies meet it: real keepers, real compilers, hostile programs.
+//!
+//! Run it as root and as an ordinary user (`setpriv --reuid 65534 --clear-groups --bounding-set=-all …`): both must pass.
+
+mod attacks;
+mod builds;
+mod contract;
+mod harness;
+mod lifetime;
+mod tidy;
