@@ -1,0 +1,478 @@
+//! The history on JetStream: conditional, idempotent appends; reads of one aggregate; the whole as a stream.
+//!
+//! The publish acknowledgement is read here as JSON, by error code: async-nats knows only one of the two codes
+//! for a wrong sequence. A time-out means "unknown", never "failed": the same message is sent again, and when it
+//! then conflicts, the tail tells whether the event that is there is ours.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{DeliverPolicy, push};
+use async_nats::{Client, HeaderMap, Request, RequestErrorKind};
+use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::domain::event::{Envelope, Recorded};
+use crate::nats_server::{self, ConnectError, ConnectSettings};
+
+use super::subject::EVENT_STREAM;
+use super::{Address, Aggregate, AppendError, EventStore, StoreError, StoredEvent, codec};
+
+/// How long one request may take before its outcome counts as unknown.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the next of many imported events may take to be acknowledged.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// JetStream: the last sequence of the subject is not the expected one.
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+/// The same, found while another append to the subject was under way.
+const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
+/// JetStream: no message found.
+const NO_MESSAGE_FOUND: u64 = 10037;
+/// How many events one direct read may bring.
+const READ_BATCH: usize = 1000;
+
+/// The history on a NATS server or cluster. Clones share the connection.
+#[derive(Debug, Clone)]
+pub struct JetStreamStore {
+    client: Client,
+    jetstream: async_nats::jetstream::Context,
+    api_prefix: String,
+    patience: Duration,
+}
+
+/// What a JetStream publish is answered with.
+#[derive(Debug, Deserialize)]
+pub(super) struct PublishAck {
+    #[serde(default)]
+    pub(super) seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    pub(super) error: Option<ApiError>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ApiError {
+    pub(super) err_code: u64,
+    pub(super) description: String,
+}
+
+/// The last event of an aggregate, as far as an append needs it.
+struct Tail {
+    sequence: u64,
+    event_id: Option<String>,
+    data: Vec<u8>,
+}
+
+impl JetStreamStore {
+    /// Connects. An append or a read whose outcome stays unknown is tried again for `patience` before it fails as
+    /// unavailable.
+    pub async fn connect(settings: &ConnectSettings, patience: Duration) -> Result<Self, ConnectError> {
+        let client = nats_server::connect(settings).await?;
+        let jetstream = nats_server::jetstream(&client, settings);
+        Ok(Self { client, jetstream, api_prefix: settings.api_prefix(), patience })
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The JetStream context, with its time-out of two seconds.
+    pub fn context(&self) -> &async_nats::jetstream::Context {
+        &self.jetstream
+    }
+
+    /// The same store with another patience.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// The sequence of the last event in the whole history, 0 where there is none.
+    pub async fn last_sequence(&self) -> Result<u64, StoreError> {
+        #[derive(Deserialize)]
+        struct Info {
+            state: State,
+        }
+        #[derive(Deserialize)]
+        struct State {
+            last_seq: u64,
+        }
+        let info: Info = self.api(&format!("STREAM.INFO.{EVENT_STREAM}"), &serde_json::json!({})).await?;
+        Ok(info.state.last_seq)
+    }
+
+    /// Appends events from an export under their own subjects and sequences, which must follow on the stream's last.
+    /// All are sent before the first answer is read, each stating its predecessor, so that what the stream takes is
+    /// always a beginning of them. A failure leaves such a beginning behind.
+    pub async fn import(&self, events: &[StoredEvent]) -> Result<(), StoreError> {
+        let unavailable = |operation: &str, source: Option<async_nats::Error>| StoreError::Unavailable {
+            operation: operation.to_owned(),
+            source,
+        };
+        let inbox = self.client.new_inbox();
+        let mut answers = self
+            .client
+            .subscribe(format!("{inbox}.*"))
+            .await
+            .map_err(|error| unavailable("import", Some(error.into())))?;
+        for (place, stored) in events.iter().enumerate() {
+            let (mut headers, body) = codec::encode(&stored.recorded.envelope);
+            let before = stored.recorded.sequence.saturating_sub(1);
+            headers.insert("Nats-Msg-Id", stored.recorded.envelope.id.as_str());
+            headers.insert("Nats-Expected-Last-Sequence", before.to_string());
+            let reply = format!("{inbox}.{place}");
+            self.client
+                .publish_with_reply_and_headers(stored.subject.clone(), reply, headers, body.into())
+                .await
+                .map_err(|error| unavailable(&stored.subject, Some(error.into())))?;
+        }
+        // The answers come in the stream's order, so the first refusal is the reason of all others.
+        for stored in events {
+            let answer = tokio::time::timeout(IMPORT_TIMEOUT, answers.next()).await;
+            let Ok(Some(answer)) = answer else { return Err(unavailable(&stored.subject, None)) };
+            let ack: PublishAck = serde_json::from_slice(&answer.payload)
+                .map_err(|error| unavailable(&stored.subject, Some(error.into())))?;
+            if let Some(error) = ack.error {
+                return Err(refused(&stored.subject, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every event from sequence `from` on, for ever, in batches as they come. Ends with an error where a sequence
+    /// is missing or an event cannot be read; survives restarts of the server.
+    pub fn follow(&self, from: u64) -> mpsc::Receiver<Result<Vec<StoredEvent>, StoreError>> {
+        let (sender, receiver) = mpsc::channel(4);
+        let store = self.clone();
+        tokio::spawn(async move {
+            let mut next = from.max(1);
+            let mut delays = retry_delays();
+            while !sender.is_closed() {
+                let before = next;
+                if let Err(error) = store.follow_once(&mut next, &sender).await {
+                    let fatal = matches!(error, StoreError::Damaged { .. } | StoreError::Gap { .. });
+                    if fatal {
+                        // The receiver may be gone, and then nobody is left to tell.
+                        let _ = sender.send(Err(error)).await;
+                        return;
+                    }
+                    tracing::debug!(error = %error, next_sequence = next, "the event consumer is made anew");
+                }
+                if next > before {
+                    delays = retry_delays();
+                }
+                tokio::time::sleep(delays.next().unwrap_or(REQUEST_TIMEOUT)).await;
+            }
+        });
+        receiver
+    }
+
+    /// Follows with one consumer until it breaks or stays silent although the stream went on.
+    async fn follow_once(
+        &self,
+        next: &mut u64,
+        sender: &mpsc::Sender<Result<Vec<StoredEvent>, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let from = *next;
+        let operation = || format!("consume {EVENT_STREAM} from sequence {from}");
+        let unavailable = |source: async_nats::Error| StoreError::Unavailable {
+            operation: operation(),
+            source: Some(source),
+        };
+        let stream = self
+            .jetstream
+            .get_stream_no_info(EVENT_STREAM)
+            .await
+            .map_err(|error| unavailable(error.into()))?;
+        let config = push::OrderedConfig {
+            deliver_subject: self.client.new_inbox(),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: *next },
+            ..Default::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(|error| unavailable(error.into()))?;
+        let messages = consumer.messages().await.map_err(|error| unavailable(error.into()))?;
+        let mut chunks = messages.ready_chunks(READ_BATCH);
+        loop {
+            let chunk = tokio::select! {
+                () = sender.closed() => return Ok(()),
+                chunk = tokio::time::timeout(REQUEST_TIMEOUT, chunks.next()) => chunk,
+            };
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(()),
+                Err(_silence) => {
+                    if self.last_sequence().await? >= *next {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            let mut batch = Vec::with_capacity(chunk.len());
+            let mut broken = None;
+            for message in chunk {
+                let message = match message {
+                    Ok(message) => message,
+                    Err(error) => {
+                        broken = Some(unavailable(error.into()));
+                        break;
+                    }
+                };
+                let sequence = message.info().map_err(unavailable)?.stream_sequence;
+                if sequence < *next {
+                    continue;
+                }
+                if sequence > *next {
+                    return Err(StoreError::Gap { from: *next - 1, to: sequence });
+                }
+                let empty = HeaderMap::new();
+                let headers = message.headers.as_ref().unwrap_or(&empty);
+                let envelope = codec::decode(headers, &message.payload)
+                    .map_err(|source| StoreError::Damaged { sequence, source })?;
+                let subject = message.subject.to_string();
+                batch.push(StoredEvent { subject, recorded: Recorded { sequence, envelope } });
+                *next += 1;
+            }
+            if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
+            if let Some(error) = broken {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The last event of an aggregate, read from the stream's leader.
+    async fn tail(&self, filter: &str) -> Result<Tail, StoreError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            message: Option<Message>,
+            error: Option<ApiError>,
+        }
+        #[derive(Deserialize)]
+        struct Message {
+            seq: u64,
+            #[serde(default)]
+            hdrs: String,
+            #[serde(default)]
+            data: String,
+        }
+        let subject = format!("STREAM.MSG.GET.{EVENT_STREAM}");
+        let answer: Answer = self.api(&subject, &serde_json::json!({ "last_by_subj": filter })).await?;
+        match answer {
+            Answer { message: Some(message), .. } => {
+                let sequence = message.seq;
+                let data = BASE64.decode(&message.data).unwrap_or_default();
+                Ok(Tail { sequence, event_id: event_id_of(&message.hdrs), data })
+            }
+            Answer { error: Some(error), .. } if error.err_code != NO_MESSAGE_FOUND => {
+                Err(refused(&subject, error))
+            }
+            _ => Ok(Tail { sequence: 0, event_id: None, data: Vec::new() }),
+        }
+    }
+
+    /// The events of an aggregate from `from` on, by one direct read of up to `READ_BATCH`.
+    async fn direct_read(&self, filter: &str, from: u64) -> Result<Vec<Recorded>, StoreError> {
+        let operation = || format!("read of {filter}");
+        let unavailable = |source: async_nats::Error| StoreError::Unavailable {
+            operation: operation(),
+            source: Some(source),
+        };
+        let inbox = self.client.new_inbox();
+        let mut answers =
+            self.client.subscribe(inbox.clone()).await.map_err(|error| unavailable(error.into()))?;
+        let request = serde_json::json!({ "seq": from, "next_by_subj": filter, "batch": READ_BATCH });
+        self.client
+            .publish_with_reply(
+                format!("{}.DIRECT.GET.{EVENT_STREAM}", self.api_prefix),
+                inbox,
+                Bytes::from(request.to_string()),
+            )
+            .await
+            .map_err(|error| unavailable(error.into()))?;
+        let mut events = Vec::new();
+        loop {
+            let answer = tokio::time::timeout(REQUEST_TIMEOUT, answers.next()).await;
+            let Ok(Some(message)) = answer else {
+                return Err(StoreError::Unavailable { operation: operation(), source: None });
+            };
+            // 204 ends a batch, 404 says that there is nothing, 503 that nobody serves the stream.
+            match message.status.map(|status| status.as_u16()) {
+                Some(204 | 404) => return Ok(events),
+                Some(_) => return Err(StoreError::Unavailable { operation: operation(), source: None }),
+                None => {}
+            }
+            let empty = HeaderMap::new();
+            let headers = message.headers.as_ref().unwrap_or(&empty);
+            let sequence = headers
+                .get("Nats-Sequence")
+                .and_then(|value| value.as_str().parse().ok())
+                .ok_or_else(|| StoreError::Unavailable { operation: operation(), source: None })?;
+            let envelope = codec::decode(headers, &message.payload)
+                .map_err(|source| StoreError::Damaged { sequence, source })?;
+            events.push(Recorded { sequence, envelope });
+        }
+    }
+
+    async fn load_once(&self, filter: &str) -> Result<Vec<Recorded>, StoreError> {
+        let tail = self.tail(filter).await?.sequence;
+        let mut events: Vec<Recorded> = Vec::new();
+        while events.last().map_or(0, |last| last.sequence) < tail {
+            let from = events.last().map_or(1, |last| last.sequence + 1);
+            let more = self.direct_read(filter, from).await?;
+            if more.is_empty() {
+                // A replica that is behind its leader; asked again by the caller.
+                return Err(StoreError::Unavailable { operation: format!("read of {filter}"), source: None });
+            }
+            events.extend(more);
+        }
+        Ok(events)
+    }
+
+    /// One request to the JetStream API, tried again while its outcome is unknown.
+    pub(crate) async fn api<T: serde::de::DeserializeOwned>(
+        &self,
+        subject: &str,
+        request: &serde_json::Value,
+    ) -> Result<T, StoreError> {
+        let subject = format!("{}.{subject}", self.api_prefix);
+        let answer =
+            self.request_with_patience(&subject, HeaderMap::new(), request.to_string().into()).await?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| StoreError::Unavailable { operation: subject, source: Some(error.into()) })
+    }
+
+    pub(super) async fn publish_with_patience(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<PublishAck, StoreError> {
+        let answer = self.request_with_patience(subject, headers, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| StoreError::Unavailable {
+            operation: subject.to_owned(),
+            source: Some(error.into()),
+        })
+    }
+
+    async fn request_with_patience(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Bytes, StoreError> {
+        let deadline = Instant::now() + self.patience;
+        let mut delays = retry_delays();
+        loop {
+            let timeout = REQUEST_TIMEOUT
+                .min(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(50)));
+            let request =
+                Request::new().headers(headers.clone()).payload(body.clone()).timeout(Some(timeout));
+            let error = match self.client.send_request(subject.to_owned(), request).await {
+                Ok(answer) => return Ok(answer.payload),
+                Err(error) => error,
+            };
+            let hopeless = matches!(
+                error.kind(),
+                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded
+            );
+            let delay = delays.next().filter(|delay| !hopeless && Instant::now() + *delay < deadline);
+            let Some(delay) = delay else {
+                return Err(StoreError::Unavailable {
+                    operation: subject.to_owned(),
+                    source: Some(error.into()),
+                });
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+#[async_trait]
+impl EventStore for JetStreamStore {
+    async fn load(&self, aggregate: &Aggregate) -> Result<Vec<Recorded>, StoreError> {
+        let filter = aggregate.filter();
+        let deadline = Instant::now() + self.patience;
+        let mut delays = retry_delays();
+        loop {
+            match self.load_once(&filter).await {
+                Err(error @ StoreError::Unavailable { .. }) => match delays.next() {
+                    Some(delay) if Instant::now() + delay < deadline => tokio::time::sleep(delay).await,
+                    _ => return Err(error),
+                },
+                other => return other,
+            }
+        }
+    }
+
+    async fn append(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelope: &Envelope,
+    ) -> Result<u64, AppendError> {
+        let subject = address.subject(&envelope.event);
+        let filter = address.aggregate.filter();
+        let (mut headers, body) = codec::encode(envelope);
+        headers.insert("Nats-Msg-Id", envelope.id.as_str());
+        headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
+        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", filter.as_str());
+        let body = Bytes::from(body);
+        loop {
+            let ack = self.publish_with_patience(&subject, headers.clone(), body.clone()).await?;
+            match ack.error {
+                None if !ack.duplicate => return Ok(ack.seq),
+                Some(error)
+                    if !matches!(error.err_code, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_IN_FLIGHT) =>
+                {
+                    return Err(refused(&subject, error).into());
+                }
+                // A cluster says "duplicate" where a single server says "wrong sequence": either way the tail
+                // tells whether what is there is what we wanted to write.
+                _ => {}
+            }
+            let tail = self.tail(&filter).await?;
+            if tail.event_id.as_deref() == Some(envelope.id.as_str()) && tail.data == body {
+                return Ok(tail.sequence);
+            }
+            if tail.sequence != expected || ack.duplicate {
+                return Err(AppendError::Conflict { expected });
+            }
+            // Another append was in flight and came to nothing: ours may pass now.
+        }
+    }
+}
+
+/// The `ce-id` of a message from its base64 header block.
+fn event_id_of(headers_base64: &str) -> Option<String> {
+    let block = BASE64.decode(headers_base64).ok()?;
+    let text = String::from_utf8(block).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("ce-id").then(|| value.trim().to_owned())
+    })
+}
+
+pub(super) fn refused(operation: &str, error: ApiError) -> StoreError {
+    StoreError::Refused {
+        operation: operation.to_owned(),
+        code: error.err_code,
+        description: error.description,
+    }
+}
+
+/// Growing delays with jitter, from 20 ms to 1 s,.
+fn retry_delays() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_secs(1))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

@@ -1,0 +1,45 @@
+//! The history in memory, for tests of what stands above the store; the contract test holds it to JetStream's ways.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::domain::event::{Envelope, Recorded};
+
+use super::{Address, Aggregate, AppendError, EventStore, StoreError};
+
+/// A history that lives as long as the value.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    events: Mutex<Vec<(Aggregate, Recorded)>>,
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn load(&self, aggregate: &Aggregate) -> Result<Vec<Recorded>, StoreError> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(events.iter().filter(|(of, _)| of == aggregate).map(|(_, recorded)| recorded.clone()).collect())
+    }
+
+    async fn append(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelope: &Envelope,
+    ) -> Result<u64, AppendError> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = events.iter().rev().find(|(of, _)| *of == address.aggregate).map(|(_, recorded)| recorded);
+        match tail {
+            Some(last) if last.envelope.id == envelope.id && last.envelope.event == envelope.event => {
+                return Ok(last.sequence);
+            }
+            last if last.map_or(0, |last| last.sequence) != expected => {
+                return Err(AppendError::Conflict { expected });
+            }
+            _ => {}
+        }
+        let sequence = events.len() as u64 + 1;
+        events.push((address.aggregate.clone(), Recorded { sequence, envelope: envelope.clone() }));
+        Ok(sequence)
+    }
+}
