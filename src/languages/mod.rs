@@ -1,0 +1,475 @@
+//! The languages that submissions may be written in: one TOML file each, checked when it is read. Finding out whether
+//! a host has the compiler, and running it, is for the worker.
+//!
+//! # The file of a language
+//!
+//! `cpp17.toml` beside this file is a complete example. Commands are lists of words, never shell lines. In each word
+//! these placeholders are replaced:
+//!
+//! | placeholder | in | becomes |
+//! |---|---|---|
+//! | `{source}` | compile, run | name of the main source file |
+//! | `{sources}` (a word of its own) | compile, run | names of all source files, the main one first, a word each |
+//! | `{artifact}` | compile, run | name of the file that compiling leaves for the run |
+//! | `{memory_mib}` | run | the memory limit of the problem in MiB, without the overhead |
+//!
+//! Compiling starts in a writable directory that holds the sources and nothing else, and must leave `artifact` there
+//! with exit code 0; anything else is a compile error, told by what it printed. A language without `[compile]` runs
+//! its main source, which is then the artifact. A run starts in a directory that holds the artifact and, where it is
+//! itself a source, the other sources.
+//!
+//! `roots` are the paths of the host that the command may see, read-only. Where the host has a link, the guest gets
+//! the link (so `/lib64` needs `/usr/lib64` beside it); paths that the host lacks are left out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The languages of this build. Adding one is adding its file here.
+const EMBEDDED: [(&str, &str); 2] =
+    [("cpp17.toml", include_str!("cpp17.toml")), ("python3.toml", include_str!("python3.toml"))];
+
+/// All languages of an installation, found by id, alias or file name. No two answer to the same name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Languages {
+    by_id: BTreeMap<String, Language>,
+    /// Ids and aliases in lower case.
+    ids_by_name: BTreeMap<String, String>,
+    ids_by_extension: BTreeMap<String, String>,
+}
+
+/// A language, as its file states it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Language {
+    /// What the API and the history call it: `[a-z][a-z0-9]*`, like `cpp17`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Other names under which it can be asked for, without regard to case.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Extensions of file names (without the dot) that are taken for this language.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+    /// Name of the main source file, unless the submission says otherwise.
+    pub source: String,
+    /// Name of the file that compiling leaves for the run.
+    pub artifact: String,
+    /// Which workers are asked: those that serve this class.
+    #[serde(default = "standard_class")]
+    pub routing_class: String,
+    /// Time limits are multiplied by this, rounded up to milliseconds.
+    #[serde(default = "one")]
+    pub time_factor: f64,
+    /// Debian packages that provide the compiler or interpreter, for `assize doctor`.
+    #[serde(default)]
+    pub debian_packages: Vec<String>,
+    /// How sources become the artifact; absent where the source is the artifact.
+    pub compile: Option<Compile>,
+    /// How the artifact is run.
+    pub run: Run,
+    /// How the toolchain's version is found out.
+    pub version: Version,
+    /// A program that shows that the toolchain works.
+    pub self_test: SelfTest,
+}
+
+/// How a language is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compile {
+    /// The command with placeholders; the first word is an absolute path.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Paths of the host that the command may read.
+    #[serde(default)]
+    pub roots: Vec<PathBuf>,
+    /// CPU time of all its processes together.
+    pub cpu_ms_limit: u64,
+    /// Time on the wall.
+    pub wall_ms_limit: u64,
+    /// Memory of all its processes together.
+    pub memory_bytes_limit: u64,
+    /// Bytes that it may write.
+    pub output_bytes_limit: u64,
+    /// Processes and threads at one time.
+    pub processes_limit: u32,
+}
+
+/// How an artifact is run. Time, memory and output are limited by the problem.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The command with placeholders; the first word is an absolute path, or one that starts with `./`.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Paths of the host that the command may read; none for a static executable.
+    #[serde(default)]
+    pub roots: Vec<PathBuf>,
+    /// Processes and threads at one time.
+    pub processes_limit: u32,
+    /// Memory that the runtime needs for itself; added to the problem's limit, taken off what is reported.
+    #[serde(default)]
+    pub memory_bytes_overhead: u64,
+}
+
+/// How the version of a toolchain is found out: the first line that a command prints.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// The command, without placeholders. It runs with the environment and roots of `compile`, else of `run`.
+    pub argv: Vec<String>,
+    /// Where it prints.
+    #[serde(default)]
+    pub stream: VersionStream,
+}
+
+/// Where a version is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionStream {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A program that reads two integers and prints their sum.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelfTest {
+    /// The main source file.
+    pub source: String,
+    /// Standard input.
+    pub input: String,
+    /// What must be printed, up to whitespace.
+    pub output: String,
+}
+
+/// Why the files of languages were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LanguageError {
+    /// A file says something impossible.
+    #[error("{file}{}: {what}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Invalid {
+        /// The file's name.
+        file: String,
+        /// Line counted from 1, where one line is to blame.
+        line: Option<usize>,
+        /// What is wrong, in one line.
+        what: String,
+    },
+    /// The host could not read a file. This says nothing about the language.
+    #[error("cannot read {}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Languages {
+    /// The languages of this build.
+    pub fn embedded() -> Result<Languages, LanguageError> {
+        Languages::index(embedded_files()?)
+    }
+
+    /// The languages of this build, and those of the `*.toml` files in a directory. A file there replaces the language
+    /// of the same id.
+    pub fn load(dir: &Path) -> Result<Languages, LanguageError> {
+        let read = |path: &Path| {
+            let path = path.to_owned();
+            move |source| LanguageError::Io { path, source }
+        };
+        let mut files = embedded_files()?;
+        let mut overrides: BTreeMap<String, String> = BTreeMap::new();
+        for entry in fs::read_dir(dir).map_err(read(dir))? {
+            let path = entry.map_err(read(dir))?.path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let language = Language::parse(&file, &fs::read_to_string(&path).map_err(read(&path))?)?;
+            if let Some(other) = overrides.insert(language.id.clone(), file.clone()) {
+                let (first, second) = if other < file { (other, file) } else { (file, other) };
+                let what = format!("the language {:?} is also defined in {first}", language.id);
+                return Err(LanguageError::Invalid { file: second, line: None, what });
+            }
+            files.insert(language.id.clone(), (file, language));
+        }
+        Languages::index(files)
+    }
+
+    /// The language of an id or alias, without regard to case.
+    pub fn get(&self, name: &str) -> Option<&Language> {
+        self.by_id.get(self.ids_by_name.get(&name.to_lowercase())?)
+    }
+
+    /// The language that a file is taken for, by its extension.
+    pub fn of_file(&self, path: &str) -> Option<&Language> {
+        let name = path.rsplit('/').next()?;
+        let (stem, extension) = name.rsplit_once('.')?;
+        if stem.is_empty() {
+            return None;
+        }
+        self.by_id.get(self.ids_by_extension.get(extension)?)
+    }
+
+    /// All languages by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Language> {
+        self.by_id.values()
+    }
+
+    /// Makes sure that no two languages answer to the same name. The files are those that defined each id.
+    fn index(files: BTreeMap<String, (String, Language)>) -> Result<Languages, LanguageError> {
+        let mut languages = Languages {
+            by_id: BTreeMap::new(),
+            ids_by_name: BTreeMap::new(),
+            ids_by_extension: BTreeMap::new(),
+        };
+        for (file, language) in files.values() {
+            let id = &language.id;
+            let taken = |what: &str, name: &str, other: &str| LanguageError::Invalid {
+                file: file.clone(),
+                line: None,
+                what: format!("{what} {name:?} already belongs to {other}"),
+            };
+            for name in std::iter::once(id).chain(&language.aliases) {
+                match languages.ids_by_name.insert(name.to_lowercase(), id.clone()) {
+                    Some(other) if other != *id => return Err(taken("the name", name, &other)),
+                    _ => {}
+                }
+            }
+            for extension in &language.extensions {
+                match languages.ids_by_extension.insert(extension.clone(), id.clone()) {
+                    Some(other) if other != *id => return Err(taken("the extension", extension, &other)),
+                    _ => {}
+                }
+            }
+        }
+        languages.by_id = files.into_iter().map(|(id, (_, language))| (id, language)).collect();
+        Ok(languages)
+    }
+}
+
+/// The languages of this build by id, with the names of their files.
+fn embedded_files() -> Result<BTreeMap<String, (String, Language)>, LanguageError> {
+    let mut files = BTreeMap::new();
+    for (file, text) in EMBEDDED {
+        let language = Language::parse(file, text)?;
+        files.insert(language.id.clone(), (file.to_owned(), language));
+    }
+    Ok(files)
+}
+
+impl Language {
+    /// Reads the file of a language. `file` is its name for messages.
+    pub fn parse(file: &str, text: &str) -> Result<Language, LanguageError> {
+        let language: Language = toml::from_str(text).map_err(|error| LanguageError::Invalid {
+            file: file.to_owned(),
+            line: error.span().map(|span| 1 + text[..span.start].matches('\n').count()),
+            what: error.message().lines().collect::<Vec<_>>().join(" "),
+        })?;
+        language.check().map_err(|what| LanguageError::Invalid {
+            file: file.to_owned(),
+            line: None,
+            what,
+        })?;
+        Ok(language)
+    }
+
+    /// The command that compiles. `sources` are the names of all source files, the main one first; for a submission
+    /// of one file that is `[&language.source]`.
+    pub fn compile_argv(&self, sources: &[&str]) -> Option<Vec<String>> {
+        self.compile.as_ref().map(|compile| self.fill(&compile.argv, sources, None))
+    }
+
+    /// The command that runs the artifact. `memory_bytes` is the problem's limit.
+    pub fn run_argv(&self, sources: &[&str], memory_bytes: u64) -> Vec<String> {
+        self.fill(&self.run.argv, sources, Some(memory_bytes))
+    }
+
+    /// The file that the compiler makes; none where the sources themselves are run.
+    pub fn made_artifact(&self) -> Option<&str> {
+        (self.artifact != self.source).then_some(self.artifact.as_str())
+    }
+
+    fn fill(&self, argv: &[String], sources: &[&str], memory_bytes: Option<u64>) -> Vec<String> {
+        let main = sources.first().copied().unwrap_or(&self.source);
+        // Where the source is the artifact, it keeps the name that the submission gave it.
+        let artifact = if self.artifact == self.source { main } else { &self.artifact };
+        let mut filled = Vec::with_capacity(argv.len() + sources.len());
+        for word in argv {
+            if word == "{sources}" {
+                filled.extend(sources.iter().map(|source| (*source).to_owned()));
+                continue;
+            }
+            let mut word = word.replace("{source}", main).replace("{artifact}", artifact);
+            if let Some(memory_bytes) = memory_bytes {
+                word = word.replace("{memory_mib}", &(memory_bytes >> 20).to_string());
+            }
+            filled.push(word);
+        }
+        filled
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let lower = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if self.id.len() > 32
+            || !lower(&self.id)
+            || !self.id.starts_with(|first: char| first.is_ascii_lowercase())
+        {
+            return Err(format!("id {:?} is not a word of a-z and 0-9 that starts with a letter", self.id));
+        }
+        if self.name.trim().is_empty() {
+            return Err("name is empty".to_owned());
+        }
+        let class = &self.routing_class;
+        if class.is_empty()
+            || class.len() > 32
+            || !class.split('-').all(|part| !part.is_empty() && lower(part))
+        {
+            return Err(format!("routing_class {class:?} is not made of words of a-z and 0-9 joined by -"));
+        }
+        for (key, names) in [("aliases", &self.aliases), ("extensions", &self.extensions)] {
+            if let Some(name) = names.iter().find(|name| !is_word(name)) {
+                return Err(format!("{key}: {name:?} is not a name"));
+            }
+        }
+        for (key, name) in [("source", &self.source), ("artifact", &self.artifact)] {
+            if !is_word(name) || name.starts_with(['.', '-', '+']) {
+                return Err(format!("{key}: {name:?} is not a file name"));
+            }
+        }
+        if !(self.time_factor.is_finite() && (0.1..=100.0).contains(&self.time_factor)) {
+            return Err(format!("time_factor: {} is not between 0.1 and 100", self.time_factor));
+        }
+        if let Some(compile) = &self.compile {
+            check_command("compile", &compile.argv, &["{source}", "{sources}", "{artifact}"], false)?;
+            check_surroundings("compile", &compile.env, &compile.roots)?;
+            for (key, limit) in [
+                ("cpu_ms_limit", compile.cpu_ms_limit),
+                ("wall_ms_limit", compile.wall_ms_limit),
+                ("memory_bytes_limit", compile.memory_bytes_limit),
+                ("output_bytes_limit", compile.output_bytes_limit),
+                ("processes_limit", u64::from(compile.processes_limit)),
+            ] {
+                if limit == 0 {
+                    return Err(format!("compile.{key} is 0"));
+                }
+            }
+        } else if self.artifact != self.source {
+            return Err("without [compile] the artifact must be the source".to_owned());
+        }
+        check_command("run", &self.run.argv, &["{source}", "{sources}", "{artifact}", "{memory_mib}"], true)?;
+        check_surroundings("run", &self.run.env, &self.run.roots)?;
+        if self.run.processes_limit == 0 {
+            return Err("run.processes_limit is 0".to_owned());
+        }
+        check_command("version", &self.version.argv, &[], false)?;
+        if self.self_test.source.trim().is_empty() || self.self_test.output.trim().is_empty() {
+            return Err("self_test has no source or no output".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Version {
+    /// The version in what the command printed: the first line that is not blank, at most 200 bytes, printable.
+    pub fn read(&self, stdout: &[u8], stderr: &[u8]) -> Option<String> {
+        const LENGTH_MAX: usize = 200;
+        let printed = match self.stream {
+            VersionStream::Stdout => stdout,
+            VersionStream::Stderr => stderr,
+        };
+        let text = String::from_utf8_lossy(printed);
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+        let mut version: String = line.chars().filter(|character| !character.is_control()).collect();
+        while version.len() > LENGTH_MAX {
+            version.pop();
+        }
+        Some(version)
+    }
+}
+
+/// A name without spaces, separators or anything that a terminal, a subject or a path would take amiss.
+fn is_word(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'#');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
+}
+
+fn check_command(
+    key: &str,
+    argv: &[String],
+    placeholders: &[&str],
+    may_be_local: bool,
+) -> Result<(), String> {
+    let program = argv.first().ok_or_else(|| format!("{key}.argv is empty"))?;
+    if !(program.starts_with('/') || may_be_local && program.starts_with("./")) {
+        let or = if may_be_local { " or start with ./" } else { "" };
+        return Err(format!("{key}.argv: the program {program:?} must be an absolute path{or}"));
+    }
+    for word in argv {
+        if word.contains('\0') {
+            return Err(format!("{key}.argv: {word:?} contains a NUL"));
+        }
+        for found in placeholders_in(word) {
+            if !placeholders.contains(&found) {
+                return Err(format!("{key}.argv: unknown placeholder {found} in {word:?}"));
+            }
+            if found == "{sources}" && word != found {
+                return Err(format!("{key}.argv: {found} must be a word of its own, not a part of {word:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a word that look like placeholders: `{name}`. Other braces are themselves.
+fn placeholders_in(word: &str) -> impl Iterator<Item = &str> {
+    word.match_indices('{').filter_map(|(start, _)| {
+        let end = start + 1 + word[start + 1..].find('}')?;
+        let name = &word[start + 1..end];
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_name.then_some(&word[start..=end])
+    })
+}
+
+fn check_surroundings(key: &str, env: &BTreeMap<String, String>, roots: &[PathBuf]) -> Result<(), String> {
+    for (name, value) in env {
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || value.contains('\0') {
+            return Err(format!("{key}.env: {name:?} is not an environment variable"));
+        }
+    }
+    for root in roots {
+        let plain = root.components().collect::<PathBuf>() == *root
+            && !root.components().any(|component| component == std::path::Component::ParentDir);
+        if !root.is_absolute() || !plain || root.parent().is_none() {
+            return Err(format!("{key}.roots: {} is not an absolute path below /", root.display()));
+        }
+    }
+    Ok(())
+}
+
+fn standard_class() -> String {
+    "standard".to_owned()
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[cfg(test)]
+mod tests;

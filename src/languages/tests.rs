@@ -1,0 +1,237 @@
+//! The languages of this build, tried out on this host, and files that are refused with their exact words.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::*;
+
+fn embedded() -> Languages {
+    Languages::embedded().expect("the languages of this build")
+}
+
+#[test]
+fn languages_answer_to_ids_aliases_and_extensions() {
+    let languages = embedded();
+    let ids: Vec<&str> = languages.iter().map(|language| language.id.as_str()).collect();
+    assert_eq!(ids, ["cpp17", "python3"]);
+    for (name, id) in
+        [("cpp17", "cpp17"), ("C++17", "cpp17"), ("cpp", "cpp17"), ("Python3", "python3"), ("py", "python3")]
+    {
+        assert_eq!(languages.get(name).map(|language| language.id.as_str()), Some(id), "{name}");
+    }
+    assert_eq!(languages.get("cobol"), None);
+    for (path, id) in [
+        ("a.cpp", Some("cpp17")),
+        ("submissions/accepted/x.y.cc", Some("cpp17")),
+        ("x.C", Some("cpp17")),
+        ("x.c", None),
+        ("x.py", Some("python3")),
+        (".py", None),
+        ("a.cpp/README", None),
+        ("py", None),
+    ] {
+        assert_eq!(languages.of_file(path).map(|language| language.id.as_str()), id, "{path}");
+    }
+}
+
+#[test]
+fn commands_are_filled_in() {
+    let languages = embedded();
+    let cpp = languages.get("cpp17").expect("C++");
+    let argv = cpp.compile_argv(&["a.cpp", "b.cpp"]).expect("a compiler");
+    assert_eq!(argv[argv.len() - 4..], ["-o", "main", "a.cpp", "b.cpp"]);
+    assert_eq!(cpp.run_argv(&["a.cpp"], 1 << 28), ["./main"]);
+    let python = languages.get("python3").expect("Python");
+    assert_eq!(python.run_argv(&["main.py"], 1)[1..], ["-E", "-s", "-B", "main.py"]);
+    assert_eq!(python.run_argv(&["solve.py", "main.py"], 1).last().map(String::as_str), Some("solve.py"));
+    let mut java = python.clone();
+    java.run.argv = vec!["/usr/bin/java".to_owned(), "-Xmx{memory_mib}m".to_owned(), "{x y}".to_owned()];
+    java.check().expect("a language");
+    assert_eq!(java.run_argv(&["Main.java"], 256 << 20), ["/usr/bin/java", "-Xmx256m", "{x y}"]);
+}
+
+#[test]
+fn versions_are_the_first_line() {
+    let mut version = Version { argv: vec!["/bin/x".to_owned()], stream: VersionStream::Stdout };
+    assert_eq!(version.read(b"\n  g++ 12\x1b.2  \nmore", b"err"), Some("g++ 12.2".to_owned()));
+    assert_eq!(version.read(b" \n", b"err"), None);
+    version.stream = VersionStream::Stderr;
+    assert_eq!(version.read(b"out", b"\xff\n"), Some("\u{fffd}".to_owned()));
+    assert_eq!(version.read(b"", "é".repeat(300).as_bytes()).map(|text| text.len()), Some(200));
+}
+
+/// Runs a command of a language unconfined: what is tested here is the file, not the sandbox.
+#[expect(clippy::disallowed_methods, reason = "a test of the commands themselves")]
+fn run(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    directory: &Path,
+    input: &str,
+) -> std::process::Output {
+    fs::write(directory.join(".input"), input).expect("the input");
+    let input = fs::File::open(directory.join(".input")).expect("the input");
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]).env_clear().envs(env).current_dir(directory);
+    command
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .expect("a program that starts")
+}
+
+#[test]
+fn the_self_tests_pass_where_the_toolchain_is_installed() {
+    for language in embedded().iter() {
+        if !Path::new(&language.version.argv[0]).exists() {
+            loudly(&format!(
+                "SKIPPED: {} is not installed: {:?} was NOT tried out",
+                language.name, language.debian_packages
+            ));
+            continue;
+        }
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let compile = language.compile.as_ref().expect("both languages compile");
+        let version = run(&language.version.argv, &compile.env, directory.path(), "");
+        assert!(
+            language.version.read(&version.stdout, &version.stderr).is_some_and(|text| text.contains('.'))
+        );
+        let broken = fs::write(directory.path().join(&language.source), "int main( {\n");
+        broken.expect("a source file");
+        let argv = language.compile_argv(&[&language.source]).expect("a compiler");
+        let refused = run(&argv, &compile.env, directory.path(), "");
+        assert!(!refused.status.success() && refused.stderr.is_ascii(), "{refused:?}");
+        let diagnostics = String::from_utf8_lossy(&refused.stderr);
+        assert!(diagnostics.contains(&language.source), "{diagnostics}");
+
+        fs::write(directory.path().join(&language.source), &language.self_test.source)
+            .expect("a source file");
+        let compiled = run(&argv, &compile.env, directory.path(), "");
+        assert!(compiled.status.success(), "{compiled:?}");
+        let argv = language.run_argv(&[&language.source], 1 << 28);
+        let output = run(&argv, &language.run.env, directory.path(), &language.self_test.input);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), language.self_test.output);
+    }
+}
+
+const MINIMAL: &str = r#"id = "sh"
+name = "Shell"
+source = "main.sh"
+artifact = "main.sh"
+[run]
+argv = ["/bin/sh", "{source}"]
+processes_limit = 1
+[version]
+argv = ["/bin/sh", "--version"]
+[self_test]
+source = "read a b; echo $((a + b))"
+input = "1 2"
+output = "3"
+"#;
+
+#[test]
+fn a_directory_adds_and_replaces() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("a file");
+    write("sh.toml", MINIMAL);
+    write("README", "not a language");
+    write("mine.toml", &MINIMAL.replace(r#""sh""#, r#""python3""#).replace("Shell", "My Python"));
+    let languages = Languages::load(directory.path()).expect("languages");
+    let names: Vec<&str> = languages.iter().map(|language| language.name.as_str()).collect();
+    assert_eq!(names, ["C++17 (GCC)", "My Python", "Shell"]);
+    // What the replaced file claimed is free again.
+    assert_eq!(languages.get("py"), None);
+    let shell = languages.get("sh").expect("the shell");
+    assert_eq!((shell.routing_class.as_str(), shell.time_factor), ("standard", 1.0));
+    assert_eq!(shell.compile_argv(&["main.sh"]), None);
+
+    write("twice.toml", MINIMAL);
+    let error = Languages::load(directory.path()).expect_err("two files for one language");
+    assert_eq!(error.to_string(), r#"twice.toml: the language "sh" is also defined in sh.toml"#);
+    write("twice.toml", &MINIMAL.replace(r#"id = "sh""#, "id = \"zsh\"\naliases = [\"CPP\"]"));
+    let error = Languages::load(directory.path()).expect_err("an alias that is taken");
+    assert_eq!(error.to_string(), r#"twice.toml: the name "CPP" already belongs to cpp17"#);
+    write("twice.toml", &MINIMAL.replace(r#"id = "sh""#, "id = \"zsh\"\nextensions = [\"cpp\"]"));
+    let error = Languages::load(directory.path()).expect_err("an extension that is taken");
+    assert_eq!(error.to_string(), r#"twice.toml: the extension "cpp" already belongs to cpp17"#);
+    let missing = Languages::load(Path::new("/nonexistent")).expect_err("no directory");
+    assert_eq!(missing.to_string(), "cannot read /nonexistent");
+}
+
+#[test]
+fn impossible_files_are_refused() {
+    #[track_caller]
+    fn check(from: &str, to: &str, expected: &str) {
+        assert!(MINIMAL.contains(from));
+        let error =
+            Language::parse("sh.toml", &MINIMAL.replacen(from, to, 1)).expect_err("an impossible file");
+        assert_eq!(error.to_string(), format!("sh.toml{expected}"));
+    }
+    Language::parse("sh.toml", MINIMAL).expect("a language");
+    check("name = \"Shell\"", "name = Shell", ":2: string values must be quoted, expected literal string");
+    check("name = \"Shell\"\n", "", ":1: missing field `name`");
+    check("processes_limit = 1", "processes_limit = -1", ":7: invalid value: integer `-1`, expected u32");
+    check(
+        "[run]",
+        "colour = 1\n[run]",
+        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
+    );
+    check("\"sh\"", "\"Sh\"", ": id \"Sh\" is not a word of a-z and 0-9 that starts with a letter");
+    check("\"sh\"", "\"a.b\"", ": id \"a.b\" is not a word of a-z and 0-9 that starts with a letter");
+    check("\"Shell\"", "\" \"", ": name is empty");
+    check(
+        "[run]",
+        "routing_class = \"a.*\"\n[run]",
+        ": routing_class \"a.*\" is not made of words of a-z and 0-9 joined by -",
+    );
+    check("[run]", "aliases = [\"a b\"]\n[run]", ": aliases: \"a b\" is not a name");
+    check("[run]", "time_factor = 0\n[run]", ": time_factor: 0 is not between 0.1 and 100");
+    check("source = \"main.sh\"", "source = \"../main.sh\"", ": source: \"../main.sh\" is not a file name");
+    check("artifact = \"main.sh\"", "artifact = \"-rf\"", ": artifact: \"-rf\" is not a file name");
+    check(
+        "artifact = \"main.sh\"",
+        "artifact = \"main\"",
+        ": without [compile] the artifact must be the source",
+    );
+    check("[\"/bin/sh\", \"{source}\"]", "[]", ": run.argv is empty");
+    check(
+        "\"/bin/sh\", \"{source}\"",
+        "\"sh\"",
+        ": run.argv: the program \"sh\" must be an absolute path or start with ./",
+    );
+    check("{source}", "{input}", ": run.argv: unknown placeholder {input} in \"{input}\"");
+    check(
+        "{source}",
+        "x{sources}",
+        ": run.argv: {sources} must be a word of its own, not a part of \"x{sources}\"",
+    );
+    check("processes_limit = 1", "processes_limit = 0", ": run.processes_limit is 0");
+    check(
+        "processes_limit = 1",
+        "processes_limit = 1\nroots = [\"usr\"]",
+        ": run.roots: usr is not an absolute path below /",
+    );
+    check(
+        "processes_limit = 1",
+        "processes_limit = 1\nroots = [\"/\"]",
+        ": run.roots: / is not an absolute path below /",
+    );
+    check(
+        "processes_limit = 1",
+        "processes_limit = 1\nroots = [\"/a/../b\"]",
+        ": run.roots: /a/../b is not an absolute path below /",
+    );
+    check(
+        "processes_limit = 1",
+        "processes_limit = 1\nenv = {\"A=B\" = \"\"}",
+        ": run.env: \"A=B\" is not an environment variable",
+    );
+    check("\"--version\"", "\"{source}\"", ": version.argv: unknown placeholder {source} in \"{source}\"");
+    check("output = \"3\"", "output = \"\"", ": self_test has no source or no output");
+}
+
+/// Past the capture of the test harness, which keeps `eprintln!` of passing tests to itself.
+fn loudly(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

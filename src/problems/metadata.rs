@@ -1,0 +1,408 @@
+//! Reads `problem.yaml` and the two other places where a time limit may stand. What it says is checked as far as it
+//! can be without looking at the rest of the package.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::{PackageError, Place, Warning};
+use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
+use super::tree::Tree;
+use super::yaml::{Node, Value};
+
+const PROBLEM_YAML: &str = "problem.yaml";
+
+/// Used where a package states no time limit, until limits are derived from the jury's submissions.
+const TIME_LIMIT_DEFAULT_MS: u64 = 2_000;
+/// A longer time limit is taken for a slip.
+const TIME_LIMIT_SECONDS_MAX: f64 = 3_600.0;
+
+const MIB: u64 = 1 << 20;
+const KIB: u64 = 1 << 10;
+
+/// What `problem.yaml` says.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub(crate) format: Format,
+    pub(crate) name: Option<Name>,
+    pub(crate) name_line: Option<u64>,
+    pub(crate) types: BTreeSet<ProblemType>,
+    pub(crate) type_line: Option<u64>,
+    pub(crate) limits: Limits,
+    /// The `validation` key, where there is one.
+    pub(crate) validation: Option<ValidationKey>,
+    pub(crate) validator_flags: Vec<String>,
+    pub(crate) validator_flags_line: Option<u64>,
+    pub(crate) languages_allowed: Option<BTreeSet<String>>,
+}
+
+/// The title, once or per language.
+#[derive(Debug)]
+pub(crate) enum Name {
+    Single(String),
+    PerLanguage(BTreeMap<String, String>),
+}
+
+/// The legacy `validation` key.
+#[derive(Debug)]
+pub(crate) struct ValidationKey {
+    pub(crate) line: u64,
+    pub(crate) custom: bool,
+    pub(crate) interactive: bool,
+    pub(crate) multi_pass: bool,
+}
+
+/// A YAML file that is being read: names the file in what is said about its nodes.
+pub(crate) struct Reading<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) warnings: &'a mut Vec<Warning>,
+}
+
+impl Metadata {
+    pub(crate) fn read(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Metadata, PackageError> {
+        let text = tree.read_text(PROBLEM_YAML, warnings)?;
+        let mut reading = Reading { file: PROBLEM_YAML, warnings };
+        let root = reading.parse(&text)?;
+        let keys = reading.map(&root, "the file")?;
+        let format = read_format(&reading, &keys)?;
+        let mut metadata = Metadata {
+            format,
+            name: None,
+            name_line: None,
+            types: BTreeSet::new(),
+            type_line: None,
+            limits: default_limits(format),
+            validation: None,
+            validator_flags: Vec::new(),
+            validator_flags_line: None,
+            languages_allowed: None,
+        };
+        let mut time_limit_ms = None;
+        for (key, key_line, node) in keys {
+            if node.value == Value::Null {
+                continue;
+            }
+            match key {
+                "problem_format_version" => {}
+                "name" => {
+                    metadata.name_line = Some(node.line);
+                    metadata.name = Some(reading.name(node)?);
+                }
+                "type" => {
+                    metadata.type_line = Some(node.line);
+                    metadata.types = reading.types(node)?;
+                }
+                "limits" => time_limit_ms = read_limits(&mut reading, node, &mut metadata.limits)?,
+                "validation" => metadata.validation = Some(reading.validation(node)?),
+                "validator_flags" | "output_validator_flags" | "output_validator_args" => {
+                    metadata.validator_flags_line = Some(node.line);
+                    metadata.validator_flags = reading.words(node, key)?;
+                }
+                "languages" => {
+                    let words: BTreeSet<String> = reading.words(node, key)?.into_iter().collect();
+                    metadata.languages_allowed = (!words.contains("all")).then_some(words);
+                }
+                // About the problem, and of no consequence for judging.
+                "uuid" | "version" | "author" | "credits" | "source" | "source_url" | "license"
+                | "rights_owner" | "embargo_until" | "keywords" | "libraries" | "grading" | "constants"
+                | "allow_file_writing" => {}
+                unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
+            }
+        }
+        if metadata.types.is_empty() {
+            metadata.types.insert(ProblemType::PassFail);
+        }
+        let (milliseconds, source) = match time_limit_ms {
+            Some(milliseconds) => (milliseconds, TimeLimitSource::ProblemYaml),
+            None => read_time_limit_files(tree, reading.warnings)?,
+        };
+        metadata.limits.time_limit_ms = milliseconds;
+        metadata.limits.time_limit_source = source;
+        Ok(metadata)
+    }
+}
+
+fn read_format(reading: &Reading<'_>, keys: &[(&str, u64, &Node)]) -> Result<Format, PackageError> {
+    let Some((_, _, node)) = keys.iter().find(|(key, _, _)| *key == "problem_format_version") else {
+        return Ok(Format::Legacy);
+    };
+    let text = reading.scalar(node, "problem_format_version")?;
+    Format::parse(&text).ok_or_else(|| {
+        let known = "known are legacy, legacy-icpc, 2023-07-draft, 2023-07 and 2025-09";
+        reading.invalid(node.line, format!("unknown problem_format_version {text:?}; {known}"))
+    })
+}
+
+fn default_limits(format: Format) -> Limits {
+    let (ac_to_time_limit, time_limit_to_tle) = if format.is_legacy() { (5.0, 2.0) } else { (2.0, 1.5) };
+    Limits {
+        time_limit_ms: TIME_LIMIT_DEFAULT_MS,
+        time_limit_source: TimeLimitSource::Default,
+        time_multipliers: TimeMultipliers { ac_to_time_limit, time_limit_to_tle, time_resolution_ms: 1_000 },
+        memory_bytes: 2048 * MIB,
+        output_bytes: 8 * MIB,
+        code_bytes: 128 * KIB,
+        compilation_time_limit_ms: 60_000,
+        compilation_memory_bytes: 2048 * MIB,
+        validation_time_limit_ms: 60_000,
+        validation_memory_bytes: 2048 * MIB,
+        validation_output_bytes: 8 * MIB,
+        validation_passes: 2,
+    }
+}
+
+/// Reads the `limits` map; returns the time limit if it states one.
+fn read_limits(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    limits: &mut Limits,
+) -> Result<Option<u64>, PackageError> {
+    let mut time_limit_ms = None;
+    for (key, key_line, node) in reading.map(node, "limits")? {
+        if node.value == Value::Null {
+            continue;
+        }
+        let name = format!("limits.{key}");
+        match key {
+            "time_limit" => time_limit_ms = Some(reading.seconds(node, &name)?),
+            "memory" => limits.memory_bytes = reading.size(node, &name, MIB)?,
+            "output" => limits.output_bytes = reading.size(node, &name, MIB)?,
+            "code" => limits.code_bytes = reading.size(node, &name, KIB)?,
+            "compilation_time" => limits.compilation_time_limit_ms = reading.seconds(node, &name)?,
+            "compilation_memory" => limits.compilation_memory_bytes = reading.size(node, &name, MIB)?,
+            "validation_time" => limits.validation_time_limit_ms = reading.seconds(node, &name)?,
+            "validation_memory" => limits.validation_memory_bytes = reading.size(node, &name, MIB)?,
+            "validation_output" => limits.validation_output_bytes = reading.size(node, &name, MIB)?,
+            "validation_passes" => limits.validation_passes = reading.size(node, &name, 1)?,
+            "time_multiplier" => limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?,
+            "time_safety_margin" => {
+                limits.time_multipliers.time_limit_to_tle = reading.factor(node, &name)?
+            }
+            "time_resolution" => limits.time_multipliers.time_resolution_ms = reading.seconds(node, &name)?,
+            "time_multipliers" => {
+                for (key, key_line, node) in reading.map(node, &name)? {
+                    let name = format!("{name}.{key}");
+                    match key {
+                        "ac_to_time_limit" => {
+                            limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?;
+                        }
+                        "time_limit_to_tle" => {
+                            limits.time_multipliers.time_limit_to_tle = reading.factor(node, &name)?;
+                        }
+                        _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
+                    }
+                }
+            }
+            _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
+        }
+    }
+    Ok(time_limit_ms)
+}
+
+/// The time limit from `.timelimit`, else from `domjudge-problem.ini`, else the default.
+fn read_time_limit_files(
+    tree: &Tree,
+    warnings: &mut Vec<Warning>,
+) -> Result<(u64, TimeLimitSource), PackageError> {
+    const DOT_TIMELIMIT: &str = ".timelimit";
+    const DOMJUDGE_INI: &str = "domjudge-problem.ini";
+    if tree.file(DOT_TIMELIMIT).is_some() {
+        let text = tree.read_text(DOT_TIMELIMIT, warnings)?;
+        let milliseconds = parse_seconds(&text)
+            .map_err(|what| PackageError::invalid(Place::line(DOT_TIMELIMIT, 1), what))?;
+        return Ok((milliseconds, TimeLimitSource::DotTimelimit));
+    }
+    if tree.file(DOMJUDGE_INI).is_some() {
+        let text = tree.read_text(DOMJUDGE_INI, warnings)?;
+        for (line, number) in text.lines().zip(1..) {
+            let Some((key, value)) = line.split_once('=') else { continue };
+            if key.trim() == "timelimit" {
+                // DOMjudge writes the value with or without quotes.
+                let value = value.trim().trim_matches(['\'', '"']);
+                let milliseconds = parse_seconds(value).map_err(|what| {
+                    PackageError::invalid(Place::line(DOMJUDGE_INI, number), format!("timelimit: {what}"))
+                })?;
+                return Ok((milliseconds, TimeLimitSource::DomjudgeIni));
+            }
+        }
+    }
+    let what = format!("states no time limit, assumed {TIME_LIMIT_DEFAULT_MS} ms");
+    warnings.push(Warning { place: Place::file(PROBLEM_YAML), what });
+    Ok((TIME_LIMIT_DEFAULT_MS, TimeLimitSource::Default))
+}
+
+/// A number of seconds in milliseconds, rounded up.
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= TIME_LIMIT_SECONDS_MAX => {
+            // At most 3,600,000. The subtraction keeps 1.001 s, which is a hair more as a double, from becoming 1002 ms.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+            Ok(((seconds * 1000.0 - 1e-6).ceil() as u64).max(1))
+        }
+        _ => {
+            Err(format!("{text:?} is not a time (seconds, more than 0 and at most {TIME_LIMIT_SECONDS_MAX})"))
+        }
+    }
+}
+
+impl Reading<'_> {
+    pub(crate) fn parse(&mut self, text: &str) -> Result<Node, PackageError> {
+        Node::parse(text).map_err(|error| {
+            let place = Place { file: self.file.to_owned(), line: error.line };
+            PackageError::invalid(place, format!("is not YAML: {}", error.what))
+        })
+    }
+
+    pub(crate) fn warn(&mut self, line: u64, what: String) {
+        self.warnings.push(Warning { place: Place::line(self.file, line), what });
+    }
+
+    pub(crate) fn invalid(&self, line: u64, what: impl Into<String>) -> PackageError {
+        PackageError::invalid(Place::line(self.file, line), what)
+    }
+
+    /// The entries of a map: key, the key's line, value. Where a key repeats, the last counts.
+    pub(crate) fn map<'n>(
+        &mut self,
+        node: &'n Node,
+        name: &str,
+    ) -> Result<Vec<(&'n str, u64, &'n Node)>, PackageError> {
+        let entries = match &node.value {
+            Value::Null => return Ok(Vec::new()),
+            Value::Map(entries) => entries,
+            _ => return Err(self.invalid(node.line, format!("{name} must be a map, not {}", node.kind()))),
+        };
+        let mut kept: Vec<(&str, u64, &Node)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match kept.iter_mut().find(|(text, _, _)| *text == key.text) {
+                None => kept.push((&key.text, key.line, value)),
+                Some(earlier) => {
+                    let what = format!(
+                        "key {:?} stands twice (first in line {}), the last counts",
+                        key.text, earlier.1
+                    );
+                    self.warn(key.line, what);
+                    *earlier = (&key.text, key.line, value);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    pub(crate) fn scalar(&self, node: &Node, name: &str) -> Result<String, PackageError> {
+        let text = node.scalar().map(str::trim).map(str::to_owned);
+        text.ok_or_else(|| {
+            self.invalid(node.line, format!("{name} must be a single value, not {}", node.kind()))
+        })
+    }
+
+    /// Words: a string split on whitespace, or a list of such strings.
+    pub(crate) fn words(&self, node: &Node, name: &str) -> Result<Vec<String>, PackageError> {
+        let items = match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut words = Vec::new();
+        for item in items {
+            words.extend(self.scalar(item, name)?.split_whitespace().map(str::to_owned));
+        }
+        Ok(words)
+    }
+
+    fn name(&mut self, node: &Node) -> Result<Name, PackageError> {
+        let Value::Map(_) = node.value else {
+            let name = self.scalar(node, "name")?;
+            return if name.is_empty() {
+                Err(self.invalid(node.line, "name is empty"))
+            } else {
+                Ok(Name::Single(name))
+            };
+        };
+        let mut names = BTreeMap::new();
+        for (language, _, node) in self.map(node, "name")? {
+            names.insert(language.to_owned(), self.scalar(node, "name")?);
+        }
+        if names.is_empty() {
+            Err(self.invalid(node.line, "name is empty"))
+        } else {
+            Ok(Name::PerLanguage(names))
+        }
+    }
+
+    fn types(&mut self, node: &Node) -> Result<BTreeSet<ProblemType>, PackageError> {
+        let mut types = BTreeSet::new();
+        for word in self.words(node, "type")? {
+            let parsed = ProblemType::parse(&word);
+            types.insert(
+                parsed.ok_or_else(|| self.invalid(node.line, format!("unknown problem type {word:?}")))?,
+            );
+        }
+        for (one, other) in [
+            (ProblemType::PassFail, ProblemType::Scoring),
+            (ProblemType::SubmitAnswer, ProblemType::MultiPass),
+            (ProblemType::SubmitAnswer, ProblemType::Interactive),
+        ] {
+            if types.contains(&one) && types.contains(&other) {
+                let what = format!("a problem cannot be both {} and {}", one.name(), other.name());
+                return Err(self.invalid(node.line, what));
+            }
+        }
+        // "interactive" alone says nothing about points, and the format's default is none.
+        if !types.contains(&ProblemType::Scoring) {
+            types.insert(ProblemType::PassFail);
+        }
+        Ok(types)
+    }
+
+    fn validation(&mut self, node: &Node) -> Result<ValidationKey, PackageError> {
+        let words = self.words(node, "validation")?;
+        let mut words = words.iter().map(String::as_str);
+        let custom = match words.next() {
+            Some("default") => false,
+            Some("custom") => true,
+            _ => {
+                return Err(
+                    self.invalid(node.line, "validation must be \"default\" or \"custom\" with its options")
+                );
+            }
+        };
+        let mut key = ValidationKey { line: node.line, custom, interactive: false, multi_pass: false };
+        for word in words {
+            match word {
+                "interactive" if custom => key.interactive = true,
+                "multi-pass" if custom => key.multi_pass = true,
+                // Whether a validator gives points follows from the type of the problem.
+                "score" if custom => {}
+                _ => return Err(self.invalid(node.line, format!("unknown validation option {word:?}"))),
+            }
+        }
+        Ok(key)
+    }
+
+    fn seconds(&self, node: &Node, name: &str) -> Result<u64, PackageError> {
+        let text = self.scalar(node, name)?;
+        parse_seconds(&text).map_err(|what| self.invalid(node.line, format!("{name}: {what}")))
+    }
+
+    /// A whole positive number of units of `unit_bytes`, in bytes.
+    fn size(&self, node: &Node, name: &str, unit_bytes: u64) -> Result<u64, PackageError> {
+        let text = self.scalar(node, name)?;
+        // Some packages write 512.0.
+        let whole = text.strip_suffix(".0").unwrap_or(&text);
+        let bytes = whole
+            .parse::<u64>()
+            .ok()
+            .filter(|count| *count > 0)
+            .and_then(|count| count.checked_mul(unit_bytes));
+        // Counters of the kernel are signed.
+        bytes.filter(|bytes| i64::try_from(*bytes).is_ok()).ok_or_else(|| {
+            self.invalid(node.line, format!("{name}: {text:?} is not a limit (a whole number of at least 1)"))
+        })
+    }
+
+    fn factor(&self, node: &Node, name: &str) -> Result<f64, PackageError> {
+        let text = self.scalar(node, name)?;
+        text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 1e6).ok_or_else(|| {
+            self.invalid(node.line, format!("{name}: {text:?} is not a factor (a number more than 0)"))
+        })
+    }
+}

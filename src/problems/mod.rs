@@ -1,0 +1,302 @@
+//! The door to `problems/`: reads packages of the ICPC/Kattis formats into plain data, or says what is wrong with
+//! them by file and line. Judging them is for the worker, publishing them for the commands.
+//!
+//! A tour: [`load`] lists the files once (`tree`, which keeps everything inside the package), reads `problem.yaml`
+//! (`metadata`, through the tree of lines that `yaml` builds), then the testcases and groups (`testdata`), and
+//! puts a [`Package`] together. [`canonical_archive`] and [`unpack`] move packages between hosts by digest.
+//!
+//! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
+//! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
+
+mod archive;
+mod error;
+mod metadata;
+mod package;
+mod testdata;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
+pub use error::{PackageError, Place, Warning};
+pub use package::{
+    Expectation, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement,
+    StatementKind, Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation,
+};
+
+use metadata::{Metadata, Name};
+use tree::Tree;
+
+/// How deviations from the format are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Deviations become warnings wherever it is clear what was meant.
+    Lenient,
+    /// Deviations refuse the package.
+    Strict,
+}
+
+/// A package and what was odd about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The package.
+    pub package: Package,
+    /// Deviations, in the order in which they were met. Empty after a strict load.
+    pub warnings: Vec<Warning>,
+}
+
+/// Loads the package in a directory; its short name is the directory's name.
+pub fn load(dir: &Path, mode: Mode) -> Result<Loaded, PackageError> {
+    let host_path = dir.canonicalize().map_err(|source| PackageError::io("find", dir, source))?;
+    let name = host_path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    load_as(dir, &name, mode)
+}
+
+/// Loads the package in a directory under a name of its own, as when it was unpacked into a directory named by digest.
+pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, PackageError> {
+    let mut warnings = Vec::new();
+    let short_name = parse_short_name(short_name, &mut warnings)?;
+    let tree = Tree::scan(dir, &mut warnings)?;
+    let metadata = Metadata::read(&tree, &mut warnings)?;
+    let statements = find_statements(&tree, metadata.format, &mut warnings);
+    let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
+    let mut unsupported = Vec::new();
+    let validation = find_validation(&tree, &metadata, &mut unsupported, &mut warnings);
+    let data = testdata::read(&tree, &metadata, &validation, &mut unsupported, &mut warnings)?;
+    for path in
+        ["include", "static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path))
+    {
+        unsupported.push(Unsupported { feature: Feature::IncludedFiles, place: Place::file(*path) });
+    }
+    let package = Package {
+        short_name,
+        format: metadata.format,
+        titles,
+        types: metadata.types,
+        limits: metadata.limits,
+        validation,
+        validator_flags: metadata.validator_flags,
+        languages_allowed: metadata.languages_allowed,
+        testcases: data.testcases,
+        groups: data.groups,
+        jury_submissions: find_jury_submissions(&tree, &mut warnings),
+        statements,
+        attachments: tree.files_below("attachments").map(str::to_owned).collect(),
+        unsupported,
+    };
+    if mode == Mode::Strict && !warnings.is_empty() {
+        return Err(PackageError::Deviations { warnings });
+    }
+    Ok(Loaded { package, warnings })
+}
+
+/// Names are `[a-z0-9]+`; what real directories add to that is left out with a warning.
+fn parse_short_name(given: &str, warnings: &mut Vec<Warning>) -> Result<String, PackageError> {
+    const LENGTH_MAX: usize = 64;
+    let kept: String =
+        given.chars().map(|letter| letter.to_ascii_lowercase()).filter(char::is_ascii_alphanumeric).collect();
+    if kept.is_empty() || kept.len() > LENGTH_MAX {
+        let what = format!("{given:?} is not a name for a problem ([a-z0-9], 1 to {LENGTH_MAX} characters)");
+        return Err(PackageError::invalid(Place::file("."), what));
+    }
+    if kept != given {
+        let what = format!("{given:?} is not a name for a problem ([a-z0-9]+), taken for {kept:?}");
+        warnings.push(Warning { place: Place::file("."), what });
+    }
+    Ok(kept)
+}
+
+fn find_statements(tree: &Tree, format: Format, warnings: &mut Vec<Warning>) -> Vec<Statement> {
+    let (usual, other) = if format.is_legacy() {
+        ("problem_statement", "statement")
+    } else {
+        ("statement", "problem_statement")
+    };
+    let mut statements = Vec::new();
+    for directory in [usual, other] {
+        let before = statements.len();
+        for (name, is_directory) in tree.entries(directory) {
+            if is_directory {
+                continue;
+            }
+            let path = tree::join(directory, name);
+            statements.extend(statement_named(name).map(|(language, kind)| Statement {
+                language,
+                path,
+                kind,
+            }));
+        }
+        if directory == other && statements.len() > before {
+            let what = format!("statements belong into {usual}/ in this version of the format");
+            warnings.push(Warning { place: Place::file(directory), what });
+        }
+    }
+    if tree.file("problem.pdf").is_some() {
+        let (language, path) = ("en".to_owned(), "problem.pdf".to_owned());
+        statements.push(Statement { language, path, kind: StatementKind::Pdf });
+    }
+    if statements.is_empty() {
+        warnings.push(Warning { place: Place::file(usual), what: "there is no statement".to_owned() });
+    }
+    statements.sort_by(|one, other| one.path.cmp(&other.path));
+    statements
+}
+
+/// Language and kind of `problem[.language].{tex,md,pdf}`; English where no language stands.
+fn statement_named(name: &str) -> Option<(String, StatementKind)> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let kind = match extension {
+        "tex" => StatementKind::Tex,
+        "md" => StatementKind::Markdown,
+        "pdf" => StatementKind::Pdf,
+        _ => return None,
+    };
+    let language = match stem.strip_prefix("problem")? {
+        "" => "en",
+        dotted => dotted.strip_prefix('.')?,
+    };
+    let plausible =
+        !language.is_empty() && language.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    plausible.then(|| (language.to_owned(), kind))
+}
+
+fn find_titles(
+    tree: &Tree,
+    metadata: &Metadata,
+    statements: &[Statement],
+    short_name: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<BTreeMap<String, String>, PackageError> {
+    let mut titles = BTreeMap::new();
+    match &metadata.name {
+        Some(Name::PerLanguage(names)) => titles.clone_from(names),
+        Some(Name::Single(name)) => {
+            let only = statements.iter().map(|statement| statement.language.as_str()).min();
+            let same = only.filter(|only| statements.iter().all(|statement| statement.language == *only));
+            titles.insert(same.unwrap_or("en").to_owned(), name.clone());
+        }
+        None => {}
+    }
+    // Legacy packages of several languages state their titles in the statements.
+    for statement in statements.iter().filter(|statement| statement.kind == StatementKind::Tex) {
+        if !titles.contains_key(&statement.language)
+            && let Some(title) = title_in_tex(&tree.read_text(&statement.path, warnings)?)
+        {
+            titles.insert(statement.language.clone(), title);
+        }
+    }
+    if metadata.name.is_none() && (!metadata.format.is_legacy() || titles.is_empty()) {
+        let what = "states no name".to_owned();
+        warnings.push(Warning { place: Place::file("problem.yaml"), what });
+    }
+    if titles.is_empty() {
+        titles.insert("en".to_owned(), short_name.to_owned());
+    }
+    let place = || Place { file: "problem.yaml".to_owned(), line: metadata.name_line };
+    for language in titles.keys().filter(|language| !statements.is_empty() && *language != "en") {
+        if !statements.iter().any(|statement| statement.language == *language) {
+            let what = format!("there is a name but no statement in language {language:?}");
+            warnings.push(Warning { place: place(), what });
+        }
+    }
+    Ok(titles)
+}
+
+/// The argument of `\problemname{...}`, unless it is itself a macro.
+fn title_in_tex(tex: &str) -> Option<String> {
+    let argument = tex.split_once("\\problemname{")?.1;
+    let mut depth = 1_usize;
+    let end = argument.char_indices().find_map(|(index, character)| {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(index)
+    })?;
+    let title = argument[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    (!title.is_empty() && !title.contains('\\')).then_some(title)
+}
+
+/// Finds out who validates, and notes what of that cannot be done yet.
+fn find_validation(
+    tree: &Tree,
+    metadata: &Metadata,
+    unsupported: &mut Vec<Unsupported>,
+    warnings: &mut Vec<Warning>,
+) -> Validation {
+    let directory =
+        ["output_validator", "output_validators"].into_iter().find(|path| tree.has_directory(path));
+    let key = metadata.validation.as_ref();
+    let custom = match key {
+        Some(key) => key.custom,
+        None => !metadata.format.is_legacy() && directory.is_some(),
+    };
+    let key_place = || Place { file: "problem.yaml".to_owned(), line: key.map(|key| key.line) };
+    let type_place = || Place { file: "problem.yaml".to_owned(), line: metadata.type_line };
+    let mut note = |feature, place| unsupported.push(Unsupported { feature, place });
+    if custom {
+        if directory.is_none() {
+            let what = "validation is custom, but there is no directory output_validators".to_owned();
+            warnings.push(Warning { place: key_place(), what });
+        }
+        note(Feature::CustomValidator, directory.map_or_else(key_place, Place::file));
+    } else if let Some(directory) = directory {
+        let what = "is not used: validation is not custom".to_owned();
+        warnings.push(Warning { place: Place::file(directory), what });
+    }
+    if key.is_some_and(|key| key.interactive) {
+        note(Feature::Interactive, key_place());
+    }
+    if key.is_some_and(|key| key.multi_pass) {
+        note(Feature::MultiPass, key_place());
+    }
+    for kind in &metadata.types {
+        match kind {
+            ProblemType::PassFail => {}
+            ProblemType::Scoring => note(Feature::Scoring, type_place()),
+            ProblemType::MultiPass => note(Feature::MultiPass, type_place()),
+            ProblemType::Interactive => note(Feature::Interactive, type_place()),
+            ProblemType::SubmitAnswer => note(Feature::SubmitAnswer, type_place()),
+        }
+    }
+    if custom {
+        Validation::Custom { directory: directory.unwrap_or("output_validators").to_owned() }
+    } else {
+        Validation::Default
+    }
+}
+
+fn find_jury_submissions(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<JurySubmission> {
+    let mut submissions = Vec::new();
+    for (directory, is_directory) in tree.entries("submissions") {
+        if !is_directory {
+            continue;
+        }
+        let expectation = Expectation::of_directory(directory);
+        let directory = tree::join("submissions", directory);
+        if let Expectation::Unlisted(name) = &expectation {
+            let what = format!(
+                "the format knows no directory {name:?}: its submissions are not held to an expectation"
+            );
+            warnings.push(Warning { place: Place::file(&directory), what });
+        }
+        for (name, is_directory) in tree.entries(&directory) {
+            let path = tree::join(&directory, name);
+            let files: Vec<String> = if is_directory {
+                tree.files_below(&path).map(str::to_owned).collect()
+            } else {
+                vec![path.clone()]
+            };
+            if !files.is_empty() {
+                submissions.push(JurySubmission { expectation: expectation.clone(), path, files });
+            }
+        }
+    }
+    submissions.sort_by(|one, other| one.path.cmp(&other.path));
+    submissions
+}

@@ -1,0 +1,374 @@
+//! What a loaded package is: plain data with units in the names, and what of it cannot be judged yet.
+//! How it is read from files is for the loader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::error::Place;
+
+/// A problem package as its files state it. All paths are relative to the package's root, with `/`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Package {
+    /// Name of the problem: `[a-z0-9]{1,64}`.
+    pub short_name: String,
+    /// Version of the format that `problem.yaml` states.
+    pub format: Format,
+    /// Title by language code (`en`, `sv`). At least one.
+    pub titles: BTreeMap<String, String>,
+    /// At least one.
+    pub types: BTreeSet<ProblemType>,
+    /// Limits on submissions, compilers and validators.
+    pub limits: Limits,
+    /// Who decides whether an output is right.
+    pub validation: Validation,
+    /// Flags of the output validator for the whole package. For the default validator they are known to parse.
+    pub validator_flags: Vec<String>,
+    /// Codes of the languages that may be submitted; `None` allows all.
+    pub languages_allowed: Option<BTreeSet<String>>,
+    /// In the order in which they are judged: samples first, then by name in byte order, groups among testcases.
+    /// At least one.
+    pub testcases: Vec<Testcase>,
+    /// Groups of testcases, parents before children. The first has the path "" and holds all.
+    pub groups: Vec<Group>,
+    /// The jury's own submissions, by path in byte order.
+    pub jury_submissions: Vec<JurySubmission>,
+    /// Statements by path in byte order.
+    pub statements: Vec<Statement>,
+    /// Files that contestants may download, by path in byte order.
+    pub attachments: Vec<String>,
+    pub(crate) unsupported: Vec<Unsupported>,
+}
+
+impl Package {
+    /// What the package asks for and this judge cannot do yet. A package for which this is not empty must not be
+    /// published: it would be judged wrongly.
+    pub fn unsupported(&self) -> &[Unsupported] {
+        &self.unsupported
+    }
+
+    /// The title in the first of the wanted languages that there is, else in English, else in any.
+    pub fn title(&self, languages_wanted: &[&str]) -> &str {
+        let found = languages_wanted.iter().chain(&["en"]).find_map(|language| self.titles.get(*language));
+        found.or_else(|| self.titles.values().next()).map_or(self.short_name.as_str(), String::as_str)
+    }
+}
+
+/// Versions of the package format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// `legacy`, and everything without a version.
+    Legacy,
+    /// `legacy-icpc`: the subset used for ICPC contests.
+    LegacyIcpc,
+    /// `2023-07-draft` and `draft`: the new keys, often with the old directories.
+    Draft,
+    /// `2023-07`.
+    V2023_07,
+    /// `2025-09`.
+    V2025_09,
+}
+
+impl Format {
+    /// The version that a `problem_format_version` names.
+    pub fn parse(text: &str) -> Option<Format> {
+        match text {
+            "legacy" => Some(Format::Legacy),
+            "legacy-icpc" => Some(Format::LegacyIcpc),
+            "2023-07-draft" | "draft" => Some(Format::Draft),
+            "2023-07" => Some(Format::V2023_07),
+            "2025-09" => Some(Format::V2025_09),
+            _ => None,
+        }
+    }
+
+    /// Whether this is one of the two old versions.
+    pub fn is_legacy(self) -> bool {
+        matches!(self, Format::Legacy | Format::LegacyIcpc)
+    }
+
+    /// Whether every directory of testcases is a group, rather than only those with settings.
+    pub(crate) fn groups_are_directories(self) -> bool {
+        matches!(self, Format::Legacy | Format::LegacyIcpc | Format::Draft)
+    }
+}
+
+/// Kinds of problems; a package may be of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemType {
+    /// Right or wrong.
+    PassFail,
+    /// Points.
+    Scoring,
+    /// The submission runs several times on what the validator hands on.
+    MultiPass,
+    /// The submission talks to the validator.
+    Interactive,
+    /// The submission is the output itself.
+    SubmitAnswer,
+}
+
+impl ProblemType {
+    /// The type that `problem.yaml` names.
+    pub fn parse(text: &str) -> Option<ProblemType> {
+        match text {
+            "pass-fail" => Some(ProblemType::PassFail),
+            "scoring" => Some(ProblemType::Scoring),
+            "multi-pass" => Some(ProblemType::MultiPass),
+            "interactive" => Some(ProblemType::Interactive),
+            "submit-answer" => Some(ProblemType::SubmitAnswer),
+            _ => None,
+        }
+    }
+
+    /// The name used in `problem.yaml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProblemType::PassFail => "pass-fail",
+            ProblemType::Scoring => "scoring",
+            ProblemType::MultiPass => "multi-pass",
+            ProblemType::Interactive => "interactive",
+            ProblemType::SubmitAnswer => "submit-answer",
+        }
+    }
+}
+
+/// Who decides whether an output is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Validation {
+    /// The default validator, with the flags of the package.
+    Default,
+    /// Programs of the package.
+    Custom {
+        /// The directory that holds them.
+        directory: String,
+    },
+}
+
+/// Limits, as stated or by the format's defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// CPU time of a submission on one testcase.
+    pub time_limit_ms: u64,
+    /// Where `time_limit_ms` was found.
+    pub time_limit_source: TimeLimitSource,
+    /// How time limits are derived from the jury's submissions, and checked against them.
+    pub time_multipliers: TimeMultipliers,
+    /// Memory of a submission.
+    pub memory_bytes: u64,
+    /// Output of a submission on one testcase.
+    pub output_bytes: u64,
+    /// All source files of a submission together.
+    pub code_bytes: u64,
+    /// CPU time of a compiler.
+    pub compilation_time_limit_ms: u64,
+    /// Memory of a compiler.
+    pub compilation_memory_bytes: u64,
+    /// CPU time of an output validator on one testcase.
+    pub validation_time_limit_ms: u64,
+    /// Memory of an output validator.
+    pub validation_memory_bytes: u64,
+    /// Output of an output validator.
+    pub validation_output_bytes: u64,
+    /// Runs of a multi-pass submission on one testcase.
+    pub validation_passes: u64,
+}
+
+/// Where a time limit was found, in the order in which the places are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimitSource {
+    /// `limits.time_limit` in `problem.yaml`.
+    ProblemYaml,
+    /// The file `.timelimit`.
+    DotTimelimit,
+    /// `timelimit` in `domjudge-problem.ini`.
+    DomjudgeIni,
+    /// Stated nowhere: the default of this judge.
+    Default,
+}
+
+/// Factors between the time limit and the jury's submissions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeMultipliers {
+    /// The limit is at least the slowest accepted submission times this.
+    pub ac_to_time_limit: f64,
+    /// Submissions that must be too slow take at least the limit times this.
+    pub time_limit_to_tle: f64,
+    /// A derived limit is a multiple of this.
+    pub time_resolution_ms: u64,
+}
+
+/// One input with its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testcase {
+    /// Path below `data/` without the extension: `sample/1`, `secret/group/3`.
+    pub name: String,
+    /// Path of the group that holds it: `sample`, `secret`, `secret/group`.
+    pub group: String,
+    /// Path of the input.
+    pub input_path: String,
+    /// Size of the input.
+    pub input_bytes: u64,
+    /// Path of the answer.
+    pub answer_path: String,
+    /// Size of the answer.
+    pub answer_bytes: u64,
+    /// Whether contestants may see it.
+    pub is_sample: bool,
+    /// Flags of the output validator on this testcase: those of the package, then those of its groups.
+    pub validator_flags: Vec<String>,
+}
+
+/// A group of testcases: a directory below `data/`. Settings that it does not state come from its parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Path below `data/`: "" (all), `sample`, `secret`, `secret/group`.
+    pub path: String,
+    /// Its settings (`testdata.yaml` or `test_group.yaml`), where it has any.
+    pub settings_path: Option<String>,
+    /// Whether judging of the group goes on after a testcase was not accepted.
+    pub continues_on_reject: bool,
+    /// Whether a program of the package grades it.
+    pub has_custom_grader: bool,
+    /// Flags of the grader.
+    pub grader_flags: Vec<String>,
+    /// Flags of the output validator that groups add to those of the package.
+    pub validator_flags: Vec<String>,
+}
+
+/// A submission by the jury, filed under what it is expected to get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JurySubmission {
+    /// What its directory promises.
+    pub expectation: Expectation,
+    /// Path of the file, or of the directory of a submission of several files.
+    pub path: String,
+    /// Paths of its files in byte order. At least one.
+    pub files: Vec<String>,
+}
+
+/// What the directory of a jury submission promises.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Expectation {
+    /// `accepted`: right on all testcases, in time.
+    Accepted,
+    /// `partially_accepted`: accepted with less than all points.
+    PartiallyAccepted,
+    /// `wrong_answer`: wrong somewhere, and never too slow nor crashing.
+    WrongAnswer,
+    /// `time_limit_exceeded`: too slow somewhere, and never crashing.
+    TimeLimitExceeded,
+    /// `run_time_error`: crashes somewhere.
+    RunTimeError,
+    /// `rejected`: not accepted, for whatever reason.
+    Rejected,
+    /// `brute_force`: right, but perhaps too slow.
+    BruteForce,
+    /// A directory that the format does not know. It promises nothing by itself.
+    Unlisted(String),
+}
+
+impl Expectation {
+    /// The promise of a directory below `submissions/`.
+    pub fn of_directory(name: &str) -> Expectation {
+        match name {
+            "accepted" => Expectation::Accepted,
+            "partially_accepted" => Expectation::PartiallyAccepted,
+            "wrong_answer" => Expectation::WrongAnswer,
+            "time_limit_exceeded" => Expectation::TimeLimitExceeded,
+            "run_time_error" => Expectation::RunTimeError,
+            "rejected" => Expectation::Rejected,
+            "brute_force" => Expectation::BruteForce,
+            name => Expectation::Unlisted(name.to_owned()),
+        }
+    }
+
+    /// The name of the directory.
+    pub fn directory(&self) -> &str {
+        match self {
+            Expectation::Accepted => "accepted",
+            Expectation::PartiallyAccepted => "partially_accepted",
+            Expectation::WrongAnswer => "wrong_answer",
+            Expectation::TimeLimitExceeded => "time_limit_exceeded",
+            Expectation::RunTimeError => "run_time_error",
+            Expectation::Rejected => "rejected",
+            Expectation::BruteForce => "brute_force",
+            Expectation::Unlisted(name) => name,
+        }
+    }
+}
+
+/// A problem statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Language code (`en`, `pt-BR`).
+    pub language: String,
+    /// Path of the file.
+    pub path: String,
+    /// How it is written.
+    pub kind: StatementKind,
+}
+
+/// How a statement is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementKind {
+    /// TeX with the macros of the format.
+    Tex,
+    /// Markdown.
+    Markdown,
+    /// A finished PDF.
+    Pdf,
+}
+
+/// Something that a package asks for and that cannot be judged yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    /// What.
+    pub feature: Feature,
+    /// Where the package asks for it.
+    pub place: Place,
+}
+
+/// Features of the format that are loaded but not judged yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// An output validator of the package's own.
+    CustomValidator,
+    /// A submission that talks to the validator.
+    Interactive,
+    /// A submission that runs several times.
+    MultiPass,
+    /// Points.
+    Scoring,
+    /// A submission that is the output itself.
+    SubmitAnswer,
+    /// A grader of the package's own, or flags that change what a group's verdict means.
+    Grading,
+    /// Files that are compiled together with submissions.
+    IncludedFiles,
+    /// Testcases that pass arguments, files or settings of their own.
+    TestcaseSettings,
+    /// Flags of the output validator that only some testcases have.
+    GroupValidatorFlags,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.place, self.feature)
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Feature::CustomValidator => "output validators of a package are not run yet",
+            Feature::Interactive => "interactive problems are not judged yet",
+            Feature::MultiPass => "multi-pass problems are not judged yet",
+            Feature::Scoring => "scoring problems are not judged yet",
+            Feature::SubmitAnswer => "submit-answer problems are not judged yet",
+            Feature::Grading => "custom graders and grader flags are not judged yet",
+            Feature::IncludedFiles => "files included in submissions are not compiled yet",
+            Feature::TestcaseSettings => "arguments, files and settings of single testcases are not used yet",
+            Feature::GroupValidatorFlags => "validator flags of single groups are not used yet",
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! Reads `data/`: the testcases in judging order and the groups that hold them, with the settings that groups inherit.
+
+use super::error::{PackageError, Place, Warning};
+use super::metadata::{Metadata, Reading};
+use super::package::{Feature, Group, ProblemType, Testcase, Unsupported, Validation};
+use super::tree::{self, Tree};
+use super::yaml::Value;
+use crate::domain::default_validator::Flags;
+
+/// What `data/` holds.
+pub(crate) struct TestData {
+    pub(crate) testcases: Vec<Testcase>,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Extensions of files that belong to a testcase without being judged: annotations, interactive samples, and what is
+/// displayed or downloaded instead of the real data.
+const ANNOTATIONS: [&str; 12] = [
+    "hint",
+    "desc",
+    "png",
+    "jpg",
+    "jpeg",
+    "svg",
+    "interaction",
+    "out",
+    "in.statement",
+    "ans.statement",
+    "in.download",
+    "ans.download",
+];
+
+pub(crate) fn read(
+    tree: &Tree,
+    metadata: &Metadata,
+    validation: &Validation,
+    unsupported: &mut Vec<Unsupported>,
+    warnings: &mut Vec<Warning>,
+) -> Result<TestData, PackageError> {
+    let data = TestData { testcases: Vec::new(), groups: Vec::new() };
+    let mut reader = Reader { tree, metadata, validation, unsupported, warnings, data };
+    let everything = reader.group("", None)?;
+    reader.data.groups.push(everything.clone());
+    if let Some((name, _)) = tree.entries("data").find(|(name, _)| name.ends_with(".in")) {
+        let what = "testcases directly in data/ are not judged, only those in data/sample and data/secret";
+        reader.warn(&format!("data/{name}"), what.to_owned());
+    }
+    for part in ["sample", "secret"] {
+        if tree.has_directory(&format!("data/{part}")) {
+            let group = reader.group(part, Some(&everything))?;
+            reader.data.groups.push(group.clone());
+            reader.directory(part, &group)?;
+        }
+    }
+    let data = reader.data;
+    if data.testcases.is_empty() {
+        return Err(PackageError::invalid(Place::file("data"), "there are no testcases"));
+    }
+    Ok(data)
+}
+
+struct Reader<'a> {
+    tree: &'a Tree,
+    metadata: &'a Metadata,
+    validation: &'a Validation,
+    unsupported: &'a mut Vec<Unsupported>,
+    warnings: &'a mut Vec<Warning>,
+    data: TestData,
+}
+
+impl Reader<'_> {
+    /// Reads the testcases of a directory below `data/`, and of those below it, by name in byte order.
+    fn directory(&mut self, path: &str, group: &Group) -> Result<(), PackageError> {
+        let host_directory = format!("data/{path}");
+        let tree = self.tree;
+        // A testcase is known by its name without the extension, and that is what orders it among directories.
+        let mut named: Vec<(&str, bool)> = Vec::new();
+        for (name, is_directory) in tree.entries(&host_directory) {
+            if is_directory {
+                if name.ends_with(".files") {
+                    self.note(Feature::TestcaseSettings, &format!("{host_directory}/{name}"));
+                } else {
+                    named.push((name, true));
+                }
+            } else if let Some(base) = name.strip_suffix(".in") {
+                named.push((base, false));
+            } else {
+                self.other_file(&host_directory, name);
+            }
+        }
+        named.sort_unstable();
+        for (name, is_directory) in named {
+            let below = format!("{path}/{name}");
+            if !is_directory {
+                self.testcase(below, group)?;
+                continue;
+            }
+            if self.tree.file(&format!("data/{below}.in")).is_some() {
+                self.warn(
+                    &format!("data/{below}"),
+                    "a testcase has the same name as this directory".to_owned(),
+                );
+            }
+            let is_group =
+                self.metadata.format.groups_are_directories() || self.settings_of(&below).is_some();
+            if is_group {
+                let group = self.group(&below, Some(group))?;
+                self.data.groups.push(group.clone());
+                self.directory(&below, &group)?;
+            } else {
+                self.directory(&below, group)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn testcase(&mut self, name: String, group: &Group) -> Result<(), PackageError> {
+        let (input_path, answer_path) = (format!("data/{name}.in"), format!("data/{name}.ans"));
+        let Some(answer) = self.tree.file(&answer_path) else {
+            let what = format!("has no answer file {answer_path}");
+            return Err(PackageError::invalid(Place::file(input_path), what));
+        };
+        let answer_bytes = answer.size_bytes;
+        let input_bytes = self.tree.file(&input_path).map_or(0, |entry| entry.size_bytes);
+        let is_sample = name.starts_with("sample/");
+        let validator_flags = self.flags_in(group);
+        let group = group.path.clone();
+        self.data.testcases.push(Testcase {
+            name,
+            group,
+            input_path,
+            input_bytes,
+            answer_path,
+            answer_bytes,
+            is_sample,
+            validator_flags,
+        });
+        Ok(())
+    }
+
+    /// A file that is not an input: half of a testcase, settings, an annotation, or nothing known.
+    fn other_file(&mut self, host_directory: &str, name: &str) {
+        let path = format!("{host_directory}/{name}");
+        let has_input = |base: &str| self.tree.file(&format!("{host_directory}/{base}.in")).is_some();
+        if matches!(name, "testdata.yaml" | "test_group.yaml") {
+            return;
+        }
+        if let Some(base) = name.strip_suffix(".ans") {
+            if !has_input(base) {
+                self.warn(&path, format!("has no input file {host_directory}/{base}.in, ignored"));
+            }
+        } else if name.ends_with(".args") || name.strip_suffix(".yaml").is_some_and(has_input) {
+            self.note(Feature::TestcaseSettings, &path);
+        } else if !ANNOTATIONS.iter().any(|extension| name.ends_with(&format!(".{extension}"))) {
+            self.warn(&path, "belongs to no testcase, ignored".to_owned());
+        }
+    }
+
+    fn settings_of(&self, path: &str) -> Option<String> {
+        let directory = tree::join("data", path);
+        let directory = directory.trim_end_matches('/');
+        let (one, other) = (format!("{directory}/test_group.yaml"), format!("{directory}/testdata.yaml"));
+        [one, other].into_iter().find(|path| self.tree.file(path).is_some())
+    }
+
+    fn group(&mut self, path: &str, parent: Option<&Group>) -> Result<Group, PackageError> {
+        let mut group = Group {
+            path: path.to_owned(),
+            settings_path: self.settings_of(path),
+            continues_on_reject: parent.is_some_and(|parent| parent.continues_on_reject),
+            has_custom_grader: parent.is_some_and(|parent| parent.has_custom_grader),
+            grader_flags: parent.map_or_else(Vec::new, |parent| parent.grader_flags.clone()),
+            validator_flags: parent.map_or_else(Vec::new, |parent| parent.validator_flags.clone()),
+        };
+        let mut flags_place =
+            Place { file: "problem.yaml".to_owned(), line: self.metadata.validator_flags_line };
+        if let Some(file) = group.settings_path.clone()
+            && let Some(place) = self.group_settings(&file, &mut group)?
+        {
+            flags_place = place;
+        }
+        if *self.validation == Validation::Default {
+            Flags::parse(&self.flags_in(&group))
+                .map_err(|error| PackageError::invalid(flags_place, error.to_string()))?;
+        }
+        Ok(group)
+    }
+
+    /// Reads the settings that a group states itself; returns the place of its validator flags.
+    fn group_settings(&mut self, file: &str, group: &mut Group) -> Result<Option<Place>, PackageError> {
+        let text = self.tree.read_text(file, self.warnings)?;
+        let mut reading = Reading { file, warnings: self.warnings };
+        let root = reading.parse(&text)?;
+        let mut flags_place = None;
+        let mut grading_line = None;
+        for (key, key_line, node) in reading.map(&root, "the file")? {
+            if node.value == Value::Null {
+                continue;
+            }
+            match key {
+                "on_reject" => {
+                    group.continues_on_reject = match reading.scalar(node, key)?.as_str() {
+                        "break" | "first_error" => false,
+                        "continue" | "grade" | "worst_error" => true,
+                        other => {
+                            let what = format!("on_reject must be \"break\" or \"continue\", not {other:?}");
+                            return Err(reading.invalid(node.line, what));
+                        }
+                    };
+                }
+                "grading" => {
+                    // Drafts put a map here; only whether a program grades matters.
+                    group.has_custom_grader = node.scalar() == Some("custom");
+                    grading_line = Some(node.line);
+                }
+                "grader_flags" => {
+                    group.grader_flags = reading.words(node, key)?;
+                    grading_line = Some(node.line);
+                }
+                "output_validator_flags" | "output_validator_args" => {
+                    group.validator_flags = reading.words(node, key)?;
+                    flags_place = Some(Place::line(file, node.line));
+                }
+                "accept_score"
+                | "reject_score"
+                | "range"
+                | "input_validator_flags"
+                | "input_validator_args"
+                | "max_score"
+                | "score_aggregation"
+                | "require_pass"
+                | "static_validation_score"
+                | "static_validator_args"
+                | "full_feedback"
+                | "input_visualizer_args"
+                | "output_visualizer_args"
+                | "hint"
+                | "description" => {}
+                unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
+            }
+        }
+        let changes_verdicts = group.has_custom_grader
+            || group.grader_flags.iter().any(|flag| {
+                matches!(flag.as_str(), "always_accept" | "accept_if_any_accepted" | "ignore_sample")
+            });
+        if let Some(line) = grading_line
+            && changes_verdicts
+            && !self.metadata.types.contains(&ProblemType::Scoring)
+        {
+            self.unsupported.push(Unsupported { feature: Feature::Grading, place: Place::line(file, line) });
+        }
+        if let Some(place) = &flags_place
+            && !group.validator_flags.is_empty()
+        {
+            self.unsupported
+                .push(Unsupported { feature: Feature::GroupValidatorFlags, place: place.clone() });
+        }
+        Ok(flags_place)
+    }
+
+    /// The flags of the package with those of a group behind them. The default validator must not see a flag twice:
+    /// there the group's counts.
+    fn flags_in(&self, group: &Group) -> Vec<String> {
+        let package = &self.metadata.validator_flags;
+        match self.validation {
+            Validation::Default => override_flags(package, &group.validator_flags),
+            Validation::Custom { .. } => [package.as_slice(), &group.validator_flags].concat(),
+        }
+    }
+
+    fn warn(&mut self, path: &str, what: String) {
+        self.warnings.push(Warning { place: Place::file(path), what });
+    }
+
+    fn note(&mut self, feature: Feature, path: &str) {
+        self.unsupported.push(Unsupported { feature, place: Place::file(path) });
+    }
+}
+
+/// Two lists of flags of the default validator as one; what the second states replaces it in the first.
+fn override_flags(package: &[String], group: &[String]) -> Vec<String> {
+    let takes_value = |flag: &str| flag.starts_with("float_");
+    let mut flags = Vec::with_capacity(package.len() + group.len());
+    let mut words = package.iter();
+    while let Some(word) = words.next() {
+        let value = if takes_value(word) { words.next() } else { None };
+        if !group.contains(word) {
+            flags.push(word.clone());
+            flags.extend(value.cloned());
+        }
+    }
+    flags.extend(group.iter().cloned());
+    flags
+}

@@ -1,0 +1,724 @@
+//! Packages good, odd and broken, each with the exact words that it is met with.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A package in a directory of its own, which goes away with it.
+struct Scratch {
+    directory: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Scratch {
+    /// The smallest package that loads without a warning.
+    fn new() -> Scratch {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let root = directory.path().join("hello");
+        let scratch = Scratch { directory, root };
+        scratch
+            .with("problem.yaml", "name: Hello\n")
+            .with(".timelimit", "1\n")
+            .with("problem_statement/problem.en.tex", "\\problemname{Hello}\n")
+            .with("data/secret/1.in", "1\n")
+            .with("data/secret/1.ans", "1\n")
+    }
+
+    fn with(self, path: &str, content: &str) -> Scratch {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
+        fs::write(path, content).expect("a file");
+        self
+    }
+
+    fn without(self, path: &str) -> Scratch {
+        fs::remove_file(self.root.join(path)).expect("a file to remove");
+        self
+    }
+
+    fn with_link(self, path: &str, target: &str) -> Scratch {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
+        symlink(target, path).expect("a link");
+        self
+    }
+
+    #[track_caller]
+    fn load(&self) -> Loaded {
+        load(&self.root, Mode::Lenient).expect("a package that loads")
+    }
+
+    #[track_caller]
+    fn warns(&self, expected: &[&str]) -> Package {
+        let loaded = self.load();
+        let warnings: Vec<String> = loaded.warnings.iter().map(Warning::to_string).collect();
+        assert_eq!(warnings, expected);
+        match load(&self.root, Mode::Strict) {
+            Ok(strict) => assert_eq!((strict, expected.len()), (loaded.clone(), 0)),
+            Err(error) => assert_eq!(error.to_string(), expected.join("\n")),
+        }
+        loaded.package
+    }
+
+    #[track_caller]
+    fn refused(&self, expected: &str) {
+        for mode in [Mode::Lenient, Mode::Strict] {
+            let error = load(&self.root, mode).expect_err("a package that is refused");
+            assert!(matches!(error, PackageError::Invalid { .. }), "{error:?}");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_package_loads_strictly() {
+    let package = Scratch::new().warns(&[]);
+    assert_eq!(package.short_name, "hello");
+    assert_eq!(package.format, Format::Legacy);
+    assert_eq!(package.title(&["sv"]), "Hello");
+    assert_eq!(package.types.iter().copied().collect::<Vec<_>>(), [ProblemType::PassFail]);
+    assert_eq!(package.validation, Validation::Default);
+    assert_eq!(package.unsupported(), []);
+    assert_eq!(
+        package.limits,
+        Limits {
+            time_limit_ms: 1_000,
+            time_limit_source: TimeLimitSource::DotTimelimit,
+            time_multipliers: TimeMultipliers {
+                ac_to_time_limit: 5.0,
+                time_limit_to_tle: 2.0,
+                time_resolution_ms: 1_000
+            },
+            memory_bytes: 2 << 30,
+            output_bytes: 8 << 20,
+            code_bytes: 128 << 10,
+            compilation_time_limit_ms: 60_000,
+            compilation_memory_bytes: 2 << 30,
+            validation_time_limit_ms: 60_000,
+            validation_memory_bytes: 2 << 30,
+            validation_output_bytes: 8 << 20,
+            validation_passes: 2,
+        }
+    );
+    assert_eq!(
+        package.testcases,
+        [Testcase {
+            name: "secret/1".to_owned(),
+            group: "secret".to_owned(),
+            input_path: "data/secret/1.in".to_owned(),
+            input_bytes: 2,
+            answer_path: "data/secret/1.ans".to_owned(),
+            answer_bytes: 2,
+            is_sample: false,
+            validator_flags: Vec::new(),
+        }]
+    );
+}
+
+#[test]
+fn everything_in_problem_yaml_is_read() {
+    let package = Scratch::new()
+        .with(
+            "problem.yaml",
+            "problem_format_version: legacy\n\
+             name:\n  en: Hello\n  sv: Hej\n\
+             author: A\nsource: S\nsource_url: U\nlicense: cc by-sa\nrights_owner: R\nuuid: A\nkeywords: a b\n\
+             validator_flags: case_sensitive float_tolerance 1e-6\n\
+             languages: [python3, cpp]\n\
+             limits:\n    # odd indentation\n    time_multiplier: 1.5\n    time_safety_margin: 3\n\
+             \x20   memory: 512.0\n    output: 24576\n    code: 64\n    compilation_time: 10\n    \
+             compilation_memory: 256\n    validation_time: 20\n    validation_memory: 128\n    validation_output: 16\n",
+        )
+        .with("problem_statement/problem.sv.tex", "\\problemname{Hej}\n")
+        .warns(&[]);
+    assert_eq!(package.title(&["sv"]), "Hej");
+    assert_eq!(package.validator_flags, ["case_sensitive", "float_tolerance", "1e-6"]);
+    assert_eq!(package.testcases[0].validator_flags, package.validator_flags);
+    let languages = package.languages_allowed.expect("a list");
+    assert_eq!(languages.into_iter().collect::<Vec<_>>(), ["cpp", "python3"]);
+    assert_eq!(package.limits.time_multipliers.ac_to_time_limit, 1.5);
+    assert_eq!(package.limits.time_multipliers.time_limit_to_tle, 3.0);
+    assert_eq!(package.limits.memory_bytes, 512 << 20);
+    assert_eq!(package.limits.output_bytes, 24576 << 20);
+    assert_eq!(package.limits.code_bytes, 64 << 10);
+    assert_eq!(package.limits.compilation_time_limit_ms, 10_000);
+    assert_eq!(package.limits.compilation_memory_bytes, 256 << 20);
+    assert_eq!(package.limits.validation_time_limit_ms, 20_000);
+    assert_eq!(package.limits.validation_memory_bytes, 128 << 20);
+    assert_eq!(package.limits.validation_output_bytes, 16 << 20);
+}
+
+#[test]
+fn a_time_limit_is_looked_for_in_order() {
+    let scratch = Scratch::new()
+        .with("problem.yaml", "name: Hello\nlimits: {time_limit: 0.25}\n")
+        .with("domjudge-problem.ini", "; DOMjudge\nshort-name = A\ntimelimit = '1.001'\n");
+    let limit = |package: Package| (package.limits.time_limit_ms, package.limits.time_limit_source);
+    assert_eq!(limit(scratch.warns(&[])), (250, TimeLimitSource::ProblemYaml));
+    let scratch = scratch.with("problem.yaml", "name: Hello\n");
+    assert_eq!(limit(scratch.warns(&[])), (1_000, TimeLimitSource::DotTimelimit));
+    let scratch = scratch.without(".timelimit");
+    assert_eq!(limit(scratch.warns(&[])), (1_001, TimeLimitSource::DomjudgeIni));
+    let scratch = scratch.without("domjudge-problem.ini");
+    let found = limit(scratch.warns(&["problem.yaml: states no time limit, assumed 2000 ms"]));
+    assert_eq!(found, (2_000, TimeLimitSource::Default));
+}
+
+#[test]
+fn testcases_are_ordered_by_name_with_groups_among_them() {
+    let mut scratch = Scratch::new();
+    for name in ["sample/2", "sample/1", "secret/10", "secret/2", "secret/1a/x", "secret/1/y", "secret/1-z"] {
+        scratch = scratch.with(&format!("data/{name}.in"), "").with(&format!("data/{name}.ans"), "");
+    }
+    let package = scratch
+        .with("data/sample/1.hint", "think")
+        .warns(&["data/secret/1: a testcase has the same name as this directory"]);
+    let names: Vec<&str> = package.testcases.iter().map(|testcase| testcase.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "sample/1",
+            "sample/2",
+            "secret/1",
+            "secret/1/y",
+            "secret/1-z",
+            "secret/10",
+            "secret/1a/x",
+            "secret/2"
+        ]
+    );
+    let groups: Vec<&str> = package.groups.iter().map(|group| group.path.as_str()).collect();
+    assert_eq!(groups, ["", "sample", "secret", "secret/1", "secret/1a"]);
+    assert_eq!(package.testcases[3].group, "secret/1");
+    assert!(package.testcases[1].is_sample && !package.testcases[2].is_sample);
+}
+
+#[test]
+fn directories_without_settings_are_groups_only_in_old_versions() {
+    let package = Scratch::new()
+        .with("problem.yaml", "problem_format_version: 2025-09\nname: {en: Hello}\nlimits: {time_limit: 1}\n")
+        .with("data/secret/plain/1.in", "")
+        .with("data/secret/plain/1.ans", "")
+        .with("data/secret/group/1.in", "")
+        .with("data/secret/group/1.ans", "")
+        .with("data/secret/group/test_group.yaml", "output_validator_args: [case_sensitive]\n")
+        .warns(&["problem_statement: statements belong into statement/ in this version of the format"]);
+    let group_of = |name: &str| {
+        package.testcases.iter().find(|testcase| testcase.name == name).map(|t| t.group.as_str())
+    };
+    assert_eq!(group_of("secret/plain/1"), Some("secret"));
+    assert_eq!(group_of("secret/group/1"), Some("secret/group"));
+    let unsupported: Vec<String> = package.unsupported().iter().map(Unsupported::to_string).collect();
+    assert_eq!(
+        unsupported,
+        ["data/secret/group/test_group.yaml:1: validator flags of single groups are not used yet"]
+    );
+}
+
+#[test]
+fn groups_inherit_and_override_validator_flags() {
+    let package = Scratch::new()
+        .with("problem.yaml", "name: Hello\nvalidator_flags: case_sensitive float_tolerance 1e-6\n")
+        .with(
+            "data/secret/testdata.yaml",
+            "output_validator_flags: float_tolerance 1e-3\non_reject: continue\n",
+        )
+        .with("data/secret/g/1.in", "")
+        .with("data/secret/g/1.ans", "")
+        .warns(&[]);
+    for testcase in &package.testcases {
+        assert_eq!(testcase.validator_flags, ["case_sensitive", "float_tolerance", "1e-3"]);
+    }
+    let continues: Vec<bool> = package.groups.iter().map(|group| group.continues_on_reject).collect();
+    assert_eq!(continues, [false, true, true]);
+}
+
+#[test]
+fn jury_submissions_statements_and_attachments_are_listed() {
+    let package = Scratch::new()
+        .with("submissions/accepted/b.py", "")
+        .with("submissions/accepted/a/main.cpp", "")
+        .with("submissions/accepted/a/lib.h", "")
+        .with("submissions/accepted/__pycache__/b.pyc", "")
+        .with("submissions/slow_accepted/c.py", "")
+        .with("submissions/submissions.yaml", "")
+        .with("attachments/x/readme.txt", "")
+        .with("problem_statement/problem.pdf", "")
+        .with("problem_statement/image.png", "")
+        .warns(&["submissions/slow_accepted: the format knows no directory \"slow_accepted\": \
+                  its submissions are not held to an expectation"]);
+    let submissions: Vec<(&str, &str, usize)> = package
+        .jury_submissions
+        .iter()
+        .map(|submission| {
+            (submission.expectation.directory(), submission.path.as_str(), submission.files.len())
+        })
+        .collect();
+    assert_eq!(
+        submissions,
+        [
+            ("accepted", "submissions/accepted/a", 2),
+            ("accepted", "submissions/accepted/b.py", 1),
+            ("slow_accepted", "submissions/slow_accepted/c.py", 1),
+        ]
+    );
+    assert_eq!(package.attachments, ["attachments/x/readme.txt"]);
+    let statements: Vec<&str> = package.statements.iter().map(|statement| statement.path.as_str()).collect();
+    assert_eq!(statements, ["problem_statement/problem.en.tex", "problem_statement/problem.pdf"]);
+}
+
+#[test]
+fn titles_come_from_statements_where_nothing_else_states_them() {
+    let package = Scratch::new()
+        .with("problem.yaml", "author: nobody\n")
+        .with("problem_statement/problem.sv.tex", "% x\n\\problemname{Hej {du}\n  där}\n")
+        .warns(&[]);
+    assert_eq!(package.titles.get("sv").map(String::as_str), Some("Hej {du} där"));
+    assert_eq!(package.titles.get("en").map(String::as_str), Some("Hello"));
+    let package = Scratch::new()
+        .with("problem.yaml", "")
+        .with("problem_statement/problem.en.tex", "\\problemname{\\problemyamlname}")
+        .warns(&["problem.yaml: states no name"]);
+    assert_eq!(package.title(&[]), "hello");
+}
+
+#[test]
+fn oddities_are_warned_about() {
+    Scratch::new()
+        .with("problem.yaml", "\u{feff}name: A\nname: B\ncolour: red\nlimits:\n  memroy: 1\n")
+        .with("data/secret/2.ans", "")
+        .with("data/secret/notes", "")
+        .with("data/1.in", "")
+        .with("-rf", "")
+        .with("a~", "")
+        .with_link("b", "nowhere")
+        .with("submissions/accepted/a b.py", "")
+        .warns(&[
+            "-rf: the name starts with `-`, ignored",
+            "b: links to nowhere, which does not exist; ignored",
+            "submissions/accepted/a b.py: the name has characters other than letters, digits, `_`, `.` and `-`",
+            "problem.yaml:1: starts with a byte order mark, ignored",
+            "problem.yaml:2: key \"name\" stands twice (first in line 1), the last counts",
+            "problem.yaml:3: unknown key \"colour\", ignored",
+            "problem.yaml:5: unknown key \"limits.memroy\", ignored",
+            "data/1.in: testcases directly in data/ are not judged, only those in data/sample and data/secret",
+            "data/secret/2.ans: has no input file data/secret/2.in, ignored",
+            "data/secret/notes: belongs to no testcase, ignored",
+        ]);
+    let scratch = Scratch::new();
+    let warnings = load_as(&scratch.root, "Hello-World", Mode::Lenient).expect("a package").warnings;
+    assert_eq!(
+        warnings[0].to_string(),
+        r#".: "Hello-World" is not a name for a problem ([a-z0-9]+), taken for "helloworld""#
+    );
+    let error = load_as(&scratch.root, "--", Mode::Lenient).expect_err("a bad name");
+    assert_eq!(error.to_string(), r#".: "--" is not a name for a problem ([a-z0-9], 1 to 64 characters)"#);
+}
+
+#[test]
+fn broken_packages_are_refused_by_file_and_line() {
+    let yaml = |text: &str| Scratch::new().with("problem.yaml", text);
+    Scratch::new().without("problem.yaml").refused("problem.yaml: is missing");
+    Scratch::new()
+        .without("data/secret/1.ans")
+        .refused("data/secret/1.in: has no answer file data/secret/1.ans");
+    Scratch::new()
+        .without("data/secret/1.ans")
+        .without("data/secret/1.in")
+        .refused("data: there are no testcases");
+    yaml("name: a: b\n")
+        .refused("problem.yaml:1: is not YAML: mapping values are not allowed in this context");
+    yaml("name: x\n\ttype: y\n")
+        .refused("problem.yaml:1: is not YAML: while scanning a plain scalar, found a tab");
+    yaml("- name\n").refused("problem.yaml:1: the file must be a map, not a list");
+    yaml("name: [a]\n").refused("problem.yaml:1: name must be a single value, not a list");
+    yaml("name: ''\n").refused("problem.yaml:1: name is empty");
+    yaml("name: x\nproblem_format_version: 2019\n").refused(
+        "problem.yaml:2: unknown problem_format_version \"2019\"; \
+         known are legacy, legacy-icpc, 2023-07-draft, 2023-07 and 2025-09",
+    );
+    yaml("name: x\ntype: output-only\n").refused("problem.yaml:2: unknown problem type \"output-only\"");
+    yaml("name: x\ntype: [pass-fail, scoring]\n")
+        .refused("problem.yaml:2: a problem cannot be both pass-fail and scoring");
+    yaml("name: x\nlimits: 5\n").refused("problem.yaml:2: limits must be a map, not a single value");
+    for bad in ["0", "-1", "1.5", "many", "99999999999999999"] {
+        yaml(&format!("name: x\nlimits:\n  output: 8\n  memory: {bad}\n")).refused(&format!(
+            "problem.yaml:4: limits.memory: \"{bad}\" is not a limit (a whole number of at least 1)"
+        ));
+    }
+    for bad in ["0", "-1", "nan", "inf", "1e9", "soon"] {
+        let words = format!("\"{bad}\" is not a time (seconds, more than 0 and at most 3600)");
+        yaml(&format!("name: x\nlimits:\n  time_limit: {bad}\n"))
+            .refused(&format!("problem.yaml:3: limits.time_limit: {words}"));
+        Scratch::new().with(".timelimit", bad).refused(&format!(".timelimit:1: {words}"));
+        Scratch::new()
+            .without(".timelimit")
+            .with("domjudge-problem.ini", &format!("name=x\ntimelimit={bad}\n"))
+            .refused(&format!("domjudge-problem.ini:2: timelimit: {words}"));
+    }
+    yaml("name: x\nlimits: {time_multiplier: 0}\n")
+        .refused("problem.yaml:2: limits.time_multiplier: \"0\" is not a factor (a number more than 0)");
+    yaml("name: x\nvalidation: maybe\n")
+        .refused("problem.yaml:2: validation must be \"default\" or \"custom\" with its options");
+    yaml("name: x\nvalidation: custom twice\n")
+        .refused("problem.yaml:2: unknown validation option \"twice\"");
+    yaml("name: x\nvalidator_flags: float_tolerance\n")
+        .refused("problem.yaml:2: validator flag float_tolerance lacks its tolerance");
+    yaml("name: x\n\nvalidator_flags: float_tolerance 1e-6 exact\n")
+        .refused("problem.yaml:3: unknown validator flag \"exact\"");
+    Scratch::new()
+        .with("data/secret/testdata.yaml", "\noutput_validator_flags: [case_sensitive, case_sensitive]\n")
+        .refused("data/secret/testdata.yaml:2: validator flag case_sensitive is given twice");
+    Scratch::new()
+        .with("data/testdata.yaml", "on_reject: explode\n")
+        .refused("data/testdata.yaml:1: on_reject must be \"break\" or \"continue\", not \"explode\"");
+}
+
+#[test]
+fn a_yaml_bomb_is_refused_at_once() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        bomb += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", "));
+    }
+    let error = load(&Scratch::new().with("problem.yaml", &bomb).root, Mode::Lenient)
+        .expect_err("a bomb")
+        .to_string();
+    assert!(error.starts_with("problem.yaml"), "{error}");
+}
+
+#[test]
+fn nothing_that_is_not_a_plain_file_inside_is_read() {
+    let scratch = Scratch::new();
+    fs::write(scratch.directory.path().join("outside"), "secret").expect("a file");
+    scratch
+        .with_link("data/secret/2.in", "../../../outside")
+        .refused("data/secret/2.in: links to ../../../outside, outside the package");
+    Scratch::new()
+        .with_link("attachments", "/etc")
+        .refused("attachments: links to /etc, outside the package");
+    Scratch::new()
+        .with_link("data/secret/loop", "..")
+        .refused("data/secret/loop: links to .., a directory that contains the link");
+    // Two links that hand over to each other never contain themselves: the depth stops them.
+    let scratch = Scratch::new().with_link("a/b", "../c").with_link("c/a", "../a");
+    let error = load(&scratch.root, Mode::Lenient).expect_err("a cycle of links").to_string();
+    assert!(error.ends_with(": directories are nested more than 24 deep"), "{error}");
+
+    let scratch = Scratch::new();
+    nix::unistd::mkfifo(&scratch.root.join("data/secret/2.in"), nix::sys::stat::Mode::S_IRUSR)
+        .expect("a pipe");
+    scratch.refused("data/secret/2.in: is neither a file nor a directory (a device, pipe or socket)");
+    Scratch::new()
+        .with("data/secret/a\u{7}b.in", "")
+        .refused("data/secret/a\\u{7}b.in: the name contains a control character or a backslash");
+    let scratch = Scratch::new();
+    fs::write(scratch.root.join("problem.yaml"), b"name: x\nauthor: \xff\n").expect("a file");
+    scratch.refused("problem.yaml:2: is not UTF-8");
+    let scratch = Scratch::new();
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.in");
+    fs::write(scratch.root.join("data/secret").join(name), "").expect("a file");
+    scratch.refused("data/secret/\u{fffd}.in: the name is not UTF-8");
+    let scratch = Scratch::new();
+    fs::File::options()
+        .write(true)
+        .open(scratch.root.join("data/secret/1.in"))
+        .and_then(|file| file.set_len(1 << 31))
+        .expect("a sparse file");
+    scratch.refused("data/secret/1.in: is too big: 2147483648 bytes, at most 1073741824");
+    let scratch = Scratch::new().with("problem.yaml", &"#".repeat(5 << 20));
+    scratch.refused("problem.yaml: is too long for a text file: 5242880 bytes, at most 4194304");
+    let missing = load(Path::new("/nonexistent/hello"), Mode::Lenient).expect_err("no directory");
+    assert_eq!(missing.to_string(), "cannot find /nonexistent/hello");
+}
+
+#[test]
+fn links_within_the_package_are_followed() {
+    let package = Scratch::new()
+        .with_link("data/secret/2.in", "1.in")
+        .with_link("data/secret/2.ans", "1.ans")
+        .with_link("data/sample", "secret")
+        .warns(&[]);
+    let names: Vec<&str> = package.testcases.iter().map(|testcase| testcase.name.as_str()).collect();
+    assert_eq!(names, ["sample/1", "sample/2", "secret/1", "secret/2"]);
+    assert_eq!(package.testcases[3].input_bytes, 2);
+}
+
+#[test]
+fn what_cannot_be_judged_yet_loads_and_says_so() {
+    #[track_caller]
+    fn check(scratch: Scratch, expected: &[&str]) {
+        let package = scratch.load().package;
+        let found: Vec<String> = package.unsupported().iter().map(Unsupported::to_string).collect();
+        assert_eq!(found, expected);
+    }
+    let yaml = |text: &str| Scratch::new().with("problem.yaml", text);
+    check(
+        yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""),
+        &[
+            "output_validators: output validators of a package are not run yet",
+            "problem.yaml:2: interactive problems are not judged yet",
+        ],
+    );
+    check(
+        yaml("name: x\nproblem_format_version: 2025-09\ntype: [scoring, multi-pass]\n")
+            .with("output_validator/v.py", ""),
+        &[
+            "output_validator: output validators of a package are not run yet",
+            "problem.yaml:3: scoring problems are not judged yet",
+            "problem.yaml:3: multi-pass problems are not judged yet",
+        ],
+    );
+    check(
+        yaml("name: x\ntype: pass-fail interactive\n"),
+        &["problem.yaml:2: interactive problems are not judged yet"],
+    );
+    check(
+        yaml("name: x\ntype: submit-answer\n"),
+        &["problem.yaml:2: submit-answer problems are not judged yet"],
+    );
+    check(
+        Scratch::new().with("include/python3/lib.py", ""),
+        &["include: files included in submissions are not compiled yet"],
+    );
+    check(
+        Scratch::new()
+            .with("data/secret/1.args", "x")
+            .with("data/secret/1.files/f", "")
+            .with("data/secret/1.yaml", ""),
+        &[
+            "data/secret/1.args: arguments, files and settings of single testcases are not used yet",
+            "data/secret/1.files: arguments, files and settings of single testcases are not used yet",
+            "data/secret/1.yaml: arguments, files and settings of single testcases are not used yet",
+        ],
+    );
+    check(
+        Scratch::new().with("data/testdata.yaml", "grading: default\ngrader_flags: ignore_sample\n"),
+        &["data/testdata.yaml:2: custom graders and grader flags are not judged yet"],
+    );
+}
+
+#[test]
+fn the_canonical_archive_depends_on_content_alone() {
+    let scratch = Scratch::new()
+        .with(".git/config", "")
+        .with("data/secret/.DS_Store", "")
+        .with("x/__pycache__/y.pyc", "");
+    let archive = canonical_archive(&scratch.root).expect("an archive");
+    // Written down once: if this changes, every published digest changes its meaning.
+    assert_eq!(archive.digest, "e589addfec7992b9f248271bc30afa6571ec42316a6e6d00d2c9beb74f9f04c6");
+    let plain = Scratch::new();
+    assert_eq!(canonical_archive(&plain.root).expect("an archive"), archive);
+    // Other times, other permissions of the group, a link instead of a copy: the same package.
+    let linked = Scratch::new().without("data/secret/1.ans").with_link("data/secret/1.ans", "1.in");
+    let file = fs::File::options().write(true).open(linked.root.join("data/secret/1.in")).expect("a file");
+    file.set_modified(std::time::UNIX_EPOCH).expect("a time");
+    file.set_permissions(fs::Permissions::from_mode(0o600)).expect("permissions");
+    assert_eq!(canonical_archive(&linked.root).expect("an archive"), archive);
+    file.set_permissions(fs::Permissions::from_mode(0o700)).expect("permissions");
+    assert_ne!(canonical_archive(&linked.root).expect("an archive").digest, archive.digest);
+    let renamed = Scratch::new().with("data/secret/2.in", "").with("data/secret/2.ans", "");
+    assert_ne!(canonical_archive(&renamed.root).expect("an archive").digest, archive.digest);
+}
+
+#[test]
+fn an_archive_unpacks_to_the_same_package() {
+    let long = format!("attachments/{}/{}", "d".repeat(120), "f".repeat(120));
+    let scratch = Scratch::new().with(&long, "long").with("output_validators/build", "#!/bin/sh\n");
+    let script = scratch.root.join("output_validators/build");
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let archive = canonical_archive(&scratch.root).expect("an archive");
+    let target = scratch.directory.path().join("unpacked");
+    assert_eq!(unpack(archive.bytes.as_slice(), &target).expect("an unpacked package"), archive.digest);
+    assert_eq!(canonical_archive(&target).expect("an archive"), archive);
+    let loaded = load_as(&target, "hello", Mode::Lenient).expect("a package");
+    assert_eq!(loaded, scratch.load());
+    let error = unpack(archive.bytes.as_slice(), &target).expect_err("a directory that is not empty");
+    assert_eq!(error.to_string(), format!("cannot unpack into {}", target.display()));
+    let cut = &archive.bytes[..archive.bytes.len() / 2];
+    let error = unpack(cut, &scratch.directory.path().join("cut")).expect_err("half an archive");
+    assert!(matches!(error, PackageError::Invalid { .. }), "{error:?}");
+}
+
+#[test]
+fn hostile_archives_stay_inside() {
+    #[track_caller]
+    fn check(entries: &[(&str, tar::EntryType)], expected: &str) {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, kind) in entries {
+            let mut header = tar::Header::new_gnu();
+            // Not through `set_path`, which refuses what an attacker would write.
+            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_mode(0o644);
+            header.set_size(0);
+            if kind.is_symlink() || kind.is_hard_link() {
+                header.set_link_name("/etc").expect("a link name");
+            }
+            header.set_cksum();
+            builder.append(&header, std::io::empty()).expect("an entry");
+        }
+        let bytes = builder.into_inner().expect("an archive");
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let target = scratch.path().join("target");
+        let error = unpack(bytes.as_slice(), &target).expect_err("a hostile archive");
+        assert_eq!(error.to_string(), expected);
+        let outside = fs::read_dir(scratch.path()).expect("a listing").count();
+        assert_eq!(outside, 1, "something was written beside the target");
+    }
+    let file = tar::EntryType::Regular;
+    check(&[("../x", file)], "../x: the path leads out of the package");
+    check(&[("a/../../x", file)], "a/../../x: the path leads out of the package");
+    check(&[("/etc/x", file)], "/etc/x: the path leads out of the package");
+    check(&[("a\\x", file)], "a\\\\x: the name contains a control character or a backslash");
+    check(&[("a", file), ("a", file)], "a: the archive holds this file twice");
+    check(&[("a", file), ("./a", file)], "a: the archive holds this file twice");
+    check(&[("a", file), ("a/b", file)], "a/b: the archive holds a file where this path needs a directory");
+    check(&[("a/b", file), ("a", file)], "a: the archive holds a directory and a file of this name");
+    for (kind, name) in [
+        (tar::EntryType::Symlink, "Symlink"),
+        (tar::EntryType::Link, "Link"),
+        (tar::EntryType::Fifo, "Fifo"),
+        (tar::EntryType::Char, "Char"),
+        (tar::EntryType::Block, "Block"),
+    ] {
+        check(&[("a", kind)], &format!("a: the archive holds something that is not a plain file: {name}"));
+    }
+    let deep = "d/".repeat(30) + "x";
+    check(&[(&deep, file)], &format!("{deep}: directories are nested too deep"));
+}
+
+/// The shared data live beside the project and not in it: a clone without them says so instead of passing silently.
+fn shared_problems() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/problems");
+    let path = std::env::var_os("ASSIZE_SHARED_PROBLEMS").map_or_else(beside, PathBuf::from);
+    path.is_dir().then_some(path)
+}
+
+#[test]
+fn real_packages_load() {
+    let Some(shared) = shared_problems() else {
+        loudly("SKIPPED: no shared problems (set ASSIZE_SHARED_PROBLEMS): real packages were NOT loaded");
+        return;
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&shared).expect("the packages' directory") {
+        let path = entry.expect("an entry").path();
+        if path.join("problem.yaml").is_file() {
+            let Loaded { package, warnings } = load(&path, Mode::Lenient).expect("a real package");
+            let testcases = package.testcases.len();
+            let limit_ms = package.limits.time_limit_ms;
+            found.push(format!("{}: {testcases} testcases, {limit_ms} ms", package.short_name));
+            for warning in &warnings {
+                found.push(format!("{}: {warning}", package.short_name));
+            }
+            for unsupported in package.unsupported() {
+                found.push(format!("{}: {unsupported}", package.short_name));
+            }
+            let archive = canonical_archive(&path).expect("an archive");
+            let scratch = tempfile::tempdir().expect("a scratch directory");
+            assert_eq!(unpack(archive.bytes.as_slice(), scratch.path()).expect("a package"), archive.digest);
+            let again =
+                load_as(scratch.path(), &package.short_name, Mode::Lenient).expect("the same package");
+            assert_eq!(again, Loaded { package, warnings });
+        }
+    }
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "blueberrywaffle: 63 testcases, 1000 ms",
+            "drivinglanes: 36 testcases, 2000 ms",
+            "hello: 1 testcases, 2000 ms",
+            "hello: problem.yaml: states no time limit, assumed 2000 ms",
+            "icouldhavewon: 18 testcases, 1000 ms",
+            "oddecho: 18 testcases, 2000 ms",
+            "oddecho: problem.yaml: states no time limit, assumed 2000 ms",
+            "oddecho: problem.yaml:6: scoring problems are not judged yet",
+            "profitabletrip: 21 testcases, 8000 ms",
+            "qaly: 11 testcases, 1000 ms",
+            "smallschedule: 52 testcases, 1000 ms",
+            "sunandmoon: 41 testcases, 1000 ms",
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_problem_yaml_is_an_answer_and_never_a_panic(text in "[a-z:\\-\\[\\]{}&*!#|>'\" \n\t0-9.]{0,60}") {
+        let scratch = Scratch::new().with("problem.yaml", &text);
+        let _ = load(&scratch.root, Mode::Lenient);
+    }
+
+    #[test]
+    fn any_values_of_known_keys_are_an_answer_and_never_a_panic(
+        entries in proptest::collection::vec(
+            (
+                prop_oneof![
+                    Just("name"), Just("type"), Just("limits"), Just("validation"), Just("validator_flags"),
+                    Just("problem_format_version"), Just("languages"), Just("limits.memory"),
+                ],
+                "(|~|[0-9]{1,25}|-?[0-9]e[0-9]{1,3}|[a-z ]{0,12}|\\[[a-z, ]{0,8}\\]|\\{(memory|time_limit|time_multipliers): [0-9.e]{1,8}\\})",
+            ),
+            0..5,
+        ),
+    ) {
+        let text: String = entries.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        let scratch = Scratch::new().with("problem.yaml", &text);
+        let _ = load(&scratch.root, Mode::Lenient);
+    }
+
+    #[test]
+    fn any_damage_to_an_archive_is_an_answer_and_never_a_panic(damage in proptest::collection::vec((0..6000_usize, any::<u8>()), 1..8)) {
+        let scratch = Scratch::new();
+        let mut archive = canonical_archive(&scratch.root).expect("an archive");
+        for (offset, byte) in damage {
+            let length = archive.bytes.len();
+            archive.bytes[offset % length] = byte;
+        }
+        let target = scratch.directory.path().join("target");
+        let _ = unpack(archive.bytes.as_slice(), &target);
+        prop_assert_eq!(fs::read_dir(scratch.directory.path()).expect("a listing").count(), 2);
+    }
+}
+
+/// The sample packages of this repository keep every rule of the format.
+#[test]
+fn the_sample_packages_load_strictly() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("problems");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("the packages' directory") {
+        let path = entry.expect("an entry").path();
+        let package = load(&path, Mode::Strict).expect("a package without deviations").package;
+        assert_eq!(package.unsupported(), []);
+        for verdict in ["accepted", "wrong_answer", "time_limit_exceeded", "run_time_error"] {
+            let of_verdict = package.jury_submissions.iter().filter(|s| s.expectation.directory() == verdict);
+            let extensions: Vec<&str> = of_verdict.filter_map(|s| s.path.rsplit('.').next()).collect();
+            assert!(
+                extensions.contains(&"cpp") && extensions.contains(&"py"),
+                "{}: {verdict}",
+                path.display()
+            );
+        }
+        found.push((package.short_name, package.testcases.len(), package.validator_flags.join(" ")));
+    }
+    found.sort();
+    let found: Vec<(&str, usize, &str)> =
+        found.iter().map(|(name, count, flags)| (&**name, *count, &**flags)).collect();
+    assert_eq!(
+        found,
+        [("a", 14, ""), ("brackets", 123, ""), ("climb", 18, ""), ("horizon", 12, "float_tolerance 1e-6")]
+    );
+}
+
+/// Past the capture of the test harness, which keeps `eprintln!` of passing tests to itself.
+fn loudly(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
