@@ -1,0 +1,421 @@
+//! Judges the jury's submissions of a package without any server, and holds each to what its folder promises.
+//!
+//! Compiling and running are the worker's own (`worker::compile`, `worker::run`), so what is seen here is what a
+//! contestant would get. Submissions are spread over the slots, each compiled once. By default a submission is run
+//! until its promise is kept or broken for certain; running all testcases also finds broken promises of the kind
+//! "never too slow".
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::domain::event::CompileOutcome;
+use crate::domain::ids::LanguageId;
+use crate::domain::verdict::Verdict;
+use crate::error_chain::chain;
+use crate::languages::{Language, Languages};
+use crate::problems::{Expectation, Format, JurySubmission};
+use crate::worker::launch::{Confined, LaunchError, ProgramFile, SlotHandle};
+use crate::worker::offers::{Offer, Offers};
+use crate::worker::packages::{JudgePackage, JudgePackageError};
+use crate::worker::{compile, run};
+
+/// A jury submission to judge.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The package.
+    pub package: Arc<JudgePackage>,
+    /// The submission.
+    pub submission: JurySubmission,
+}
+
+/// What came of one jury submission.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verified {
+    /// Its path in the package.
+    pub path: String,
+    /// The directory whose promise it is held to.
+    pub expected: String,
+    /// The language that it was taken for.
+    pub language: Option<String>,
+    /// The verdict that a contestant would get; none where it was not judged.
+    pub got: Option<Verdict>,
+    /// Whether the promise was kept; none where it was not judged.
+    pub ok: Option<bool>,
+    /// Why the promise was not kept or the submission not judged; empty otherwise.
+    pub reason: String,
+    /// Whether that is our fault.
+    pub fault: bool,
+    /// What each testcase gave that was run.
+    pub testcases: Vec<VerifiedTestcase>,
+    /// How many testcases there are.
+    pub testcases_total: usize,
+}
+
+/// What one testcase gave.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifiedTestcase {
+    /// The testcase.
+    pub testcase: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// CPU time in milliseconds, rounded up.
+    pub cpu_ms: u64,
+    /// Wall time in milliseconds, rounded up.
+    pub wall_ms: u64,
+    /// Peak memory in bytes.
+    pub memory_bytes: u64,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// What is told while jury submissions are judged.
+#[derive(Debug)]
+pub enum Progress {
+    /// The entry of this index has run a testcase.
+    Testcase(usize),
+    /// The entry of this index is done.
+    Done(usize, Box<Verified>),
+}
+
+/// The language of a jury submission, or why it has none.
+pub fn language_of<'a>(
+    submission: &JurySubmission,
+    languages: &'a Languages,
+) -> Result<&'a Language, String> {
+    let mut found: Option<&Language> = None;
+    for file in &submission.files {
+        let Some(language) = languages.of_file(file) else {
+            return Err(format!("no language is known for {file}"));
+        };
+        if found.is_some_and(|found| found.id != language.id) {
+            return Err("its files are of several languages".to_owned());
+        }
+        found = Some(language);
+    }
+    found.ok_or_else(|| "it has no files".to_owned())
+}
+
+/// Judges all entries, spread over the slots, and tells of each as it goes. With `all`, every testcase is run.
+pub async fn verify(
+    entries: &[Entry],
+    languages: &Languages,
+    offers: &Offers,
+    slots: &[SlotHandle],
+    all: bool,
+    progress: &mpsc::UnboundedSender<Progress>,
+) {
+    let next = AtomicUsize::new(0);
+    let next = &next;
+    let workers = slots.iter().map(|slot| async move {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(entry) = entries.get(index) else { return };
+            let verified = verify_one(index, entry, languages, offers, slot, all, progress).await;
+            // Nobody is left to tell when the command was interrupted.
+            let _ = progress.send(Progress::Done(index, Box::new(verified)));
+        }
+    });
+    futures::future::join_all(workers).await;
+}
+
+async fn verify_one(
+    index: usize,
+    entry: &Entry,
+    languages: &Languages,
+    offers: &Offers,
+    slot: &SlotHandle,
+    all: bool,
+    progress: &mpsc::UnboundedSender<Progress>,
+) -> Verified {
+    let submission = &entry.submission;
+    let mut verified = Verified {
+        path: submission.path.clone(),
+        expected: submission.expectation.directory().to_owned(),
+        language: None,
+        got: None,
+        ok: None,
+        reason: String::new(),
+        fault: false,
+        testcases: Vec::new(),
+        testcases_total: entry.package.testcases.len(),
+    };
+    let language = match language_of(submission, languages) {
+        Ok(language) => language,
+        Err(reason) => return Verified { reason, ..verified },
+    };
+    verified.language = Some(language.id.clone());
+    let offer = language.id.parse::<LanguageId>().ok().and_then(|id| offers.by_language.get(&id));
+    let Some(offer) = offer else {
+        let found = language.id.parse::<LanguageId>().ok().and_then(|id| offers.absent.get(&id));
+        let why = found.map_or("it was not asked for", String::as_str);
+        return Verified { reason: format!("{} does not work here: {why}", language.name), ..verified };
+    };
+    let sources = match read_sources(&entry.package.root, submission, language) {
+        Ok(sources) => sources,
+        Err(error) => return Verified { reason: chain(&error), fault: true, ..verified },
+    };
+    let promise = Promise::of(&submission.expectation, entry.package.package.format);
+    let (offer, package, told) = (offer.clone(), entry.package.clone(), progress.clone());
+    let result = slot
+        .call(move |confined| {
+            judge(confined, &offer, &sources, &package, &promise, all, || {
+                let _ = told.send(Progress::Testcase(index));
+            })
+        })
+        .await;
+    match result {
+        Ok(judged) => {
+            verified.got = Some(judged.got);
+            verified.ok = Some(judged.broken.is_none());
+            verified.reason = judged.broken.unwrap_or_default();
+            verified.testcases = judged.testcases;
+            verified
+        }
+        Err(error) => Verified { got: Some(Verdict::Je), reason: chain(&error), fault: true, ..verified },
+    }
+}
+
+/// Why a jury submission could not be judged: never the submission's fault.
+#[derive(Debug, thiserror::Error)]
+enum VerifyError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Package(#[from] JudgePackageError),
+    #[error("`{}` could not be read", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The source files, the main one first. A single file takes the name that the language gives it, as a
+/// contestant's would.
+fn read_sources(
+    root: &Path,
+    submission: &JurySubmission,
+    language: &Language,
+) -> Result<Vec<ProgramFile>, VerifyError> {
+    let mut files: Vec<&String> = submission.files.iter().collect();
+    files.sort_by_key(|file| !matches!(stem(file), "main" | "Main" | "__main__"));
+    let single = files.len() == 1;
+    let sources = files.into_iter().map(|file| {
+        let path = root.join(file);
+        let bytes =
+            std::fs::read(&path).map_err(|source| VerifyError::Read { path: path.clone(), source })?;
+        let name = if single {
+            language.source.as_str()
+        } else {
+            file.strip_prefix(&submission.path).unwrap_or(file).trim_start_matches('/')
+        };
+        Ok(ProgramFile::new(name, &bytes, false)?)
+    });
+    sources.collect()
+}
+
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+struct Judged {
+    got: Verdict,
+    broken: Option<String>,
+    testcases: Vec<VerifiedTestcase>,
+}
+
+fn judge(
+    slot: &mut Confined<'_>,
+    offer: &Offer,
+    sources: &[ProgramFile],
+    package: &JudgePackage,
+    promise: &Promise,
+    all: bool,
+    told: impl Fn(),
+) -> Result<Judged, VerifyError> {
+    let compiled = compile::compile(slot, &offer.language, sources)?;
+    if compiled.outcome != CompileOutcome::Succeeded {
+        let got = match compiled.outcome {
+            CompileOutcome::LimitExceeded => Verdict::Ctl,
+            CompileOutcome::Failed | CompileOutcome::Succeeded => Verdict::Ce,
+        };
+        let broken = (!promise.is_nothing())
+            .then(|| format!("it does not compile: {}", first_lines(&compiled.diagnostics)));
+        return Ok(Judged { got, broken, testcases: Vec::new() });
+    }
+    let mut testcases = Vec::new();
+    run::judge_all(slot, &offer.language, &compiled.program, package, &BTreeSet::new(), |index, result| {
+        let name = &package.testcases[index as usize - 1].name;
+        testcases.push(VerifiedTestcase {
+            testcase: name.to_string(),
+            verdict: result.verdict,
+            cpu_ms: result.run.cpu_ms,
+            wall_ms: result.run.wall_ms,
+            memory_bytes: result.run.memory_bytes,
+            message: result.message,
+        });
+        told();
+        all || !promise.is_decided(&testcases)
+    })?;
+    let first = testcases.iter().find(|testcase| testcase.verdict != Verdict::Ac);
+    let got = first.map_or(Verdict::Ac, |testcase| testcase.verdict);
+    Ok(Judged { got, broken: promise.broken(&testcases), testcases })
+}
+
+/// The first errors that a compiler names, or its first line.
+fn first_lines(diagnostics: &str) -> String {
+    let errors: Vec<&str> =
+        diagnostics.lines().filter(|line| line.to_lowercase().contains("error")).collect();
+    match errors.first() {
+        Some(first) => (*first).trim().to_owned(),
+        None => diagnostics.lines().next().unwrap_or("the compiler said nothing").trim().to_owned(),
+    }
+}
+
+/// What verdicts come down to where a promise is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Accepted,
+    Wrong,
+    TooSlow,
+    Crash,
+}
+
+impl Kind {
+    /// The kind of a testcase's verdict. Too much output is wrong output; too much memory is a crash, as in the
+    /// format.
+    fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Ac | Verdict::Pa | Verdict::Sc => Self::Accepted,
+            Verdict::Wa | Verdict::Pe | Verdict::Ole => Self::Wrong,
+            Verdict::Tle | Verdict::Wtl | Verdict::Ile => Self::TooSlow,
+            Verdict::Mle | Verdict::Rte | Verdict::Sv | Verdict::Ce | Verdict::Ctl | Verdict::Je => {
+                Self::Crash
+            }
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Accepted => "right answer",
+            Self::Wrong => "wrong answer",
+            Self::TooSlow => "time limit exceeded",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// What a folder of jury submissions promises: what may happen on a testcase, and what must on at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Promise {
+    permitted: &'static [Kind],
+    required: &'static [Kind],
+}
+
+const ANYTHING: &[Kind] = &[Kind::Accepted, Kind::Wrong, Kind::TooSlow, Kind::Crash];
+
+impl Promise {
+    fn of(expectation: &Expectation, format: Format) -> Self {
+        use Kind::{Accepted, Crash, TooSlow, Wrong};
+        let legacy = format.is_legacy();
+        let (permitted, required): (&[Kind], &[Kind]) = match expectation {
+            Expectation::Accepted => (&[Accepted], &[]),
+            Expectation::WrongAnswer => (&[Accepted, Wrong], &[Wrong]),
+            Expectation::TimeLimitExceeded if legacy => (&[Accepted, Wrong, TooSlow], &[TooSlow]),
+            Expectation::TimeLimitExceeded => (&[Accepted, TooSlow], &[TooSlow]),
+            Expectation::RunTimeError if legacy => (ANYTHING, &[Crash]),
+            Expectation::RunTimeError => (&[Accepted, Crash], &[Crash]),
+            Expectation::BruteForce if legacy => (&[Accepted, TooSlow, Crash], &[]),
+            Expectation::BruteForce => (&[Accepted, TooSlow, Crash], &[TooSlow, Crash]),
+            Expectation::Rejected => (ANYTHING, &[Wrong, TooSlow, Crash]),
+            Expectation::PartiallyAccepted | Expectation::Unlisted(_) => (ANYTHING, &[]),
+        };
+        Self { permitted, required }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.permitted == ANYTHING && self.required.is_empty()
+    }
+
+    /// Whether no further testcase is needed: the promise is broken, or what it demands has been seen.
+    fn is_decided(&self, testcases: &[VerifiedTestcase]) -> bool {
+        let kinds = || testcases.iter().map(|testcase| Kind::of(testcase.verdict));
+        kinds().any(|kind| !self.permitted.contains(&kind))
+            || !self.required.is_empty() && kinds().any(|kind| self.required.contains(&kind))
+            || self.is_nothing() && kinds().any(|kind| kind != Kind::Accepted)
+    }
+
+    /// Why the promise is not kept, if it is not.
+    fn broken(&self, testcases: &[VerifiedTestcase]) -> Option<String> {
+        let forbidden =
+            testcases.iter().find(|testcase| !self.permitted.contains(&Kind::of(testcase.verdict)));
+        if let Some(testcase) = forbidden {
+            return Some(format!("{}: {}: {}", testcase.testcase, testcase.verdict, testcase.message));
+        }
+        let seen = |kind: &Kind| testcases.iter().any(|testcase| Kind::of(testcase.verdict) == *kind);
+        if self.required.is_empty() || self.required.iter().any(seen) {
+            return None;
+        }
+        let wanted: Vec<&str> = self.required.iter().map(|kind| kind.words()).collect();
+        let slowest = testcases.iter().max_by_key(|testcase| testcase.cpu_ms);
+        let slowest = slowest
+            .map(|slowest| format!("; the slowest was {} with {} ms", slowest.testcase, slowest.cpu_ms));
+        let slowest = slowest.filter(|_| self.required == [Kind::TooSlow]).unwrap_or_default();
+        Some(format!("no testcase gave a {}{slowest}", wanted.join(" or ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(directory: &str, format: Format, verdicts: &[Verdict], kept: bool, decided_after: usize) {
+        let promise = Promise::of(&Expectation::of_directory(directory), format);
+        let testcases: Vec<VerifiedTestcase> = verdicts
+            .iter()
+            .map(|&verdict| VerifiedTestcase {
+                testcase: "secret/1".to_owned(),
+                verdict,
+                cpu_ms: 1,
+                wall_ms: 1,
+                memory_bytes: 1,
+                message: String::new(),
+            })
+            .collect();
+        let broken = promise.broken(&testcases);
+        assert_eq!(broken.is_none(), kept, "{broken:?}");
+        let ran = (1..=testcases.len()).find(|&count| promise.is_decided(&testcases[..count]));
+        assert_eq!(ran.unwrap_or(testcases.len()), decided_after);
+    }
+
+    #[test]
+    fn promises_are_kept_or_broken_as_the_format_says() {
+        use Format::{Legacy, V2025_09};
+        use Verdict::{Ac, Mle, Ole, Rte, Tle, Wa};
+        check("accepted", Legacy, &[Ac, Ac, Ac], true, 3);
+        check("accepted", Legacy, &[Ac, Wa, Ac], false, 2);
+        check("wrong_answer", Legacy, &[Ac, Wa, Ac], true, 2);
+        check("wrong_answer", Legacy, &[Ac, Ac], false, 2);
+        // Only running everything finds this one.
+        check("wrong_answer", Legacy, &[Wa, Tle], false, 1);
+        check("wrong_answer", Legacy, &[Tle, Wa], false, 1);
+        check("wrong_answer", Legacy, &[Ole], true, 1);
+        check("time_limit_exceeded", Legacy, &[Wa, Tle, Ac], true, 2);
+        check("time_limit_exceeded", V2025_09, &[Wa, Tle, Ac], false, 1);
+        check("time_limit_exceeded", Legacy, &[Tle, Rte], false, 1);
+        check("run_time_error", Legacy, &[Wa, Tle, Rte, Ac], true, 3);
+        check("run_time_error", V2025_09, &[Ac, Mle, Ac], true, 2);
+        check("run_time_error", V2025_09, &[Wa, Rte], false, 1);
+        check("rejected", V2025_09, &[Ac, Ac], false, 2);
+        check("rejected", V2025_09, &[Ac, Rte], true, 2);
+        check("brute_force", Legacy, &[Ac, Ac], true, 2);
+        check("mixed", Legacy, &[Ac, Rte, Ac], true, 2);
+    }
+}

@@ -1,0 +1,160 @@
+//! From sources to something that runs: one confined build, described by the language's file.
+//!
+//! What the compiler says is shown to people and stored in events, so it is cut to a size and made valid UTF-8
+//! here; what the outcome means for the submission is the domain's business.
+
+use crate::domain::event::CompileOutcome;
+use crate::domain::verdict::{Exit, Stop};
+use crate::languages::Language;
+
+use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
+
+/// The most of a compiler's words that is kept, in bytes.
+const DIAGNOSTICS_BYTES: usize = 64 * 1024;
+
+/// What came of a compilation.
+#[derive(Debug)]
+pub struct Compiled {
+    /// How it ended.
+    pub outcome: CompileOutcome,
+    /// The files that the run command needs; empty unless it succeeded.
+    pub program: Vec<ProgramFile>,
+    /// Whether `program` is something that the compiler made, rather than the sources.
+    pub made: bool,
+    /// The command with its flags; empty where the language has none.
+    pub command: Vec<String>,
+    /// CPU time in milliseconds.
+    pub cpu_ms: u64,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// Peak memory in bytes.
+    pub memory_bytes: u64,
+    /// What the compiler said, at most 64 KiB.
+    pub diagnostics: String,
+    /// Whether it said more.
+    pub diagnostics_truncated: bool,
+}
+
+/// How often a compilation is tried again at once when the sandbox fails.
+const SANDBOX_RETRIES: usize = 1;
+
+/// Compiles `sources`, once more where the sandbox fails. An error is our fault; a program that does not compile
+/// is an outcome.
+pub fn compile(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    sources: &[ProgramFile],
+) -> Result<Compiled, LaunchError> {
+    let mut tries = 0;
+    loop {
+        match compile_once(slot, language, sources) {
+            Err(error @ LaunchError::Sandbox(_)) if tries < SANDBOX_RETRIES => {
+                tracing::warn!(
+                    error = crate::error_chain::chain(&error),
+                    "the sandbox failed to compile; trying again"
+                );
+                tries += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn compile_once(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    sources: &[ProgramFile],
+) -> Result<Compiled, LaunchError> {
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let (Some(compile), Some(argv)) = (&language.compile, language.compile_argv(&names)) else {
+        return Ok(Compiled {
+            outcome: CompileOutcome::Succeeded,
+            program: share(sources)?,
+            made: false,
+            command: Vec::new(),
+            cpu_ms: 0,
+            wall_ms: 0,
+            memory_bytes: 0,
+            diagnostics: String::new(),
+            diagnostics_truncated: false,
+        });
+    };
+    let limits = LaunchLimits {
+        cpu_ms: compile.cpu_ms_limit,
+        wall_ms: Some(compile.wall_ms_limit),
+        idle_ms: None,
+        memory_bytes: compile.memory_bytes_limit,
+        output_bytes: compile.output_bytes_limit,
+        processes: compile.processes_limit,
+    };
+    let env = compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let command = Command { argv, env, roots: compile.roots.clone() };
+    let built = slot.build(&command, sources, limits, language.made_artifact())?;
+    let outcome = match (built.ran.observation.stop, built.ran.observation.exit) {
+        (Stop::None, Exit::Code(0)) => CompileOutcome::Succeeded,
+        (Stop::None | Stop::Forbidden, _) => CompileOutcome::Failed,
+        (Stop::Cpu | Stop::Wall | Stop::Memory | Stop::Output, _) => CompileOutcome::LimitExceeded,
+    };
+    let (mut diagnostics, mut diagnostics_truncated) = diagnostics(&built.ran)?;
+    if outcome == CompileOutcome::LimitExceeded {
+        diagnostics.push_str(&format!("\n[stopped: {}]", stopped(built.ran.observation.stop)));
+    }
+    let (outcome, program, made) = match (outcome, built.artifact) {
+        (CompileOutcome::Succeeded, Some(Ok(content))) => {
+            let name = language.artifact.clone();
+            (outcome, vec![ProgramFile { name, content, executable: true }], true)
+        }
+        (CompileOutcome::Succeeded, Some(Err(reason))) => {
+            diagnostics.push_str(&reason);
+            diagnostics_truncated |= truncate(&mut diagnostics);
+            (CompileOutcome::Failed, Vec::new(), false)
+        }
+        (CompileOutcome::Succeeded, None) => (outcome, share(sources)?, false),
+        (CompileOutcome::Failed | CompileOutcome::LimitExceeded, _) => (outcome, Vec::new(), false),
+    };
+    let run = built.ran.observation;
+    Ok(Compiled {
+        outcome,
+        program,
+        made,
+        command: command.argv,
+        cpu_ms: run.cpu_ms,
+        wall_ms: run.wall_ms,
+        memory_bytes: run.memory_bytes,
+        diagnostics,
+        diagnostics_truncated,
+    })
+}
+
+fn share(files: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
+    files.iter().map(ProgramFile::share).collect()
+}
+
+/// Standard error, then standard output, as text.
+fn diagnostics(ran: &Ran) -> Result<(String, bool), LaunchError> {
+    let stdout = ran
+        .stdout
+        .read_first(DIAGNOSTICS_BYTES as u64)
+        .map_err(|source| LaunchError::Memory { name: "compiler output".to_owned(), source })?;
+    let mut text = String::from_utf8_lossy(&ran.stderr).into_owned();
+    text.push_str(&String::from_utf8_lossy(&stdout));
+    let cut = truncate(&mut text) || ran.stdout.len() > stdout.len() as u64;
+    Ok((text, cut))
+}
+
+fn truncate(text: &mut String) -> bool {
+    let end = text.floor_char_boundary(DIAGNOSTICS_BYTES.min(text.len()));
+    let cut = end < text.len();
+    text.truncate(end);
+    cut
+}
+
+fn stopped(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Cpu => "the compiler used too much CPU time",
+        Stop::Wall => "the compiler took too long",
+        Stop::Memory => "the compiler used too much memory",
+        Stop::Output => "the compiler wrote too much",
+        Stop::None | Stop::Forbidden => "the compiler ended",
+    }
+}

@@ -1,0 +1,340 @@
+//! The life of one claim: load, claim, compile, run, validate, record; with the history as the only memory.
+//!
+//! Not replayable, and yet a redelivery is safe: everything done is a fact in the history, the next claim starts
+//! from those facts, and its `JudgingStarted` makes every later append of an older claim conflict. When that
+//! happens here, the program is stopped and nothing more is said. Our own failures become `JudgingFailed`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::domain::event::{CompileFinished, CompileOutcome, Event, JudgingFailed, Recorded, TestcaseJudged};
+use crate::domain::ids::SubmissionId;
+use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
+use crate::domain::verdict::Verdict;
+use crate::error_chain::chain;
+use crate::judge::{AppliedError, Loaded};
+use crate::store::StoreError;
+use crate::store::subject::DEAD_LETTER_PREFIX;
+
+use super::compile::{self, Compiled};
+use super::launch::{LaunchError, ProgramFile, SlotHandle};
+use super::packages::{JudgePackage, JudgePackageError};
+use super::run::{self, TestcaseResult};
+use super::{Offer, Worker};
+
+/// How long a submission waits before it is tried again after a failure of ours.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long it waits when this worker lacks what it needs, for another to take it.
+const ELSEWHERE_DELAY: Duration = Duration::from_secs(5);
+
+/// What is to become of the claim.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// The submission needs nothing more.
+    Done,
+    /// Another worker has it.
+    Fenced,
+    /// It is to come again after this time.
+    HandBack(Duration),
+}
+
+/// Why an attempt did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error(transparent)]
+    Applied(#[from] AppliedError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Package(#[from] JudgePackageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the package revision {0} is not in the history")]
+    NoRevision(String),
+}
+
+impl Worker {
+    /// Judges the submission of a claim as far as it can be judged now.
+    pub(super) async fn judge(&self, id: SubmissionId, slot: &SlotHandle) -> Disposition {
+        let mut loaded = match self.judge.load(id).await {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => {
+                tracing::error!(submission.id = %id, "a claimed submission has no history");
+                return Disposition::HandBack(ELSEWHERE_DELAY);
+            }
+            Err(error) => {
+                tracing::warn!(submission.id = %id, error = chain(&error), "the submission could not be loaded");
+                return Disposition::HandBack(RETRY_DELAY);
+            }
+        };
+        if loaded.submission.open().is_none() {
+            return Disposition::Done;
+        }
+        let Some(offer) = self.offers.get(&loaded.submission.created.language) else {
+            tracing::warn!(
+                submission.id = %id,
+                language = %loaded.submission.created.language,
+                "this worker does not offer the language; handed back"
+            );
+            return Disposition::HandBack(ELSEWHERE_DELAY);
+        };
+        match self.attempt(&mut loaded, offer, slot).await {
+            Ok(()) => Disposition::Done,
+            Err(AttemptError::Applied(AppliedError::Fenced)) => {
+                tracing::info!(submission.id = %id, "another worker has taken the judging over");
+                Disposition::Fenced
+            }
+            Err(AttemptError::Applied(AppliedError::Refused(Refusal::NothingOpen))) => Disposition::Done,
+            Err(AttemptError::Launch(LaunchError::Cancelled)) => Disposition::HandBack(Duration::ZERO),
+            Err(
+                error @ (AttemptError::Applied(AppliedError::Store(StoreError::Unavailable { .. }))
+                | AttemptError::Store(StoreError::Unavailable { .. })
+                | AttemptError::Package(JudgePackageError::Store(StoreError::Unavailable { .. }))),
+            ) => {
+                // Nothing can be recorded while the store is away, and nothing is lost: the claim comes again.
+                tracing::warn!(submission.id = %id, error = chain(&error), "the event store is unavailable");
+                Disposition::HandBack(RETRY_DELAY)
+            }
+            Err(error) => self.fail(&mut loaded, &error).await,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        loaded: &mut Loaded,
+        offer: &Arc<Offer>,
+        slot: &SlotHandle,
+    ) -> Result<(), AttemptError> {
+        let created = loaded.submission.created.clone();
+        let Some(package_digest) = loaded.submission.open().map(|judging| judging.package) else {
+            return Ok(());
+        };
+        let revision = self
+            .judge
+            .revision(&created.problem, package_digest)
+            .await?
+            .ok_or_else(|| AttemptError::NoRevision(package_digest.to_string()))?;
+        let package = self.packages.get(&self.store, &revision).await;
+        let testcases_total = package.as_ref().map_or(0, |package| package.testcases.len() as u32);
+        let start = StartJudging {
+            worker: self.id.clone(),
+            toolchain: offer.toolchain.clone(),
+            sandbox_layers: self.layers.clone(),
+            testcases_total,
+            now: Timestamp::now(),
+        };
+        let started = self.apply(loaded, Command::StartJudging(start)).await?;
+        let Some(Event::JudgingStarted(started)) = started.first().map(|recorded| &recorded.envelope.event)
+        else {
+            self.dead_letter(&started).await;
+            return Ok(());
+        };
+        let (judging, attempt) = (started.judging, started.attempt);
+        // Only now, so that a broken package is recorded as this attempt's failure.
+        let package = package?;
+        let program = self.program(loaded, judging, attempt, offer, slot).await?;
+        if let Some(program) = program {
+            self.testcases(loaded, judging, attempt, offer, slot, program, package).await?;
+        }
+        self.apply(loaded, Command::IssueVerdict { judging, attempt }).await?;
+        Ok(())
+    }
+
+    /// What there is to run: from the facts and the cache, or compiled now. None where it does not compile.
+    async fn program(
+        &self,
+        loaded: &mut Loaded,
+        judging: u32,
+        attempt: u32,
+        offer: &Arc<Offer>,
+        slot: &SlotHandle,
+    ) -> Result<Option<Vec<ProgramFile>>, AttemptError> {
+        let known = loaded.submission.judging(judging).and_then(|judging| judging.compile.clone());
+        if let Some(compile) = &known {
+            if compile.outcome != CompileOutcome::Succeeded {
+                return Ok(None);
+            }
+            if let (Some(digest), Some(name)) = (compile.artifact, offer.language.made_artifact())
+                && let Some(bytes) = self.artifacts.get(digest)
+            {
+                return Ok(Some(vec![ProgramFile::new(name, &bytes, true)?]));
+            }
+        }
+        let mut sources = Vec::new();
+        for source in &loaded.submission.created.sources {
+            let bytes = self.store.get_blob(source.blob.sha256).await?;
+            sources.push(ProgramFile::new(&source.name, &bytes, false)?);
+        }
+        let compiled = self.compile(slot, offer, sources).await?;
+        let artifact = if compiled.made { self.keep_artifact(&compiled) } else { None };
+        if known.is_none() {
+            let finished = CompileFinished {
+                submission: loaded.submission.created.submission,
+                judging,
+                attempt,
+                outcome: compiled.outcome,
+                toolchain: offer.toolchain.clone(),
+                command: compiled.command,
+                cpu_ms: compiled.cpu_ms,
+                wall_ms: compiled.wall_ms,
+                memory_bytes: compiled.memory_bytes,
+                diagnostics: compiled.diagnostics,
+                diagnostics_truncated: compiled.diagnostics_truncated,
+                artifact,
+            };
+            self.apply(loaded, Command::RecordCompile(finished)).await?;
+        }
+        Ok((compiled.outcome == CompileOutcome::Succeeded).then_some(compiled.program))
+    }
+
+    async fn compile(
+        &self,
+        slot: &SlotHandle,
+        offer: &Arc<Offer>,
+        sources: Vec<ProgramFile>,
+    ) -> Result<Compiled, LaunchError> {
+        let offer = offer.clone();
+        slot.call(move |confined| compile::compile(confined, &offer.language, &sources)).await
+    }
+
+    /// A program that cannot be kept is compiled again if another worker takes over: no reason to fail now.
+    fn keep_artifact(&self, compiled: &Compiled) -> Option<crate::domain::ids::Sha256Digest> {
+        let bytes = compiled.program.first()?.content.read_all();
+        match bytes.and_then(|bytes| self.artifacts.put(&bytes)) {
+            Ok(digest) => Some(digest),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "the compiled program could not be kept");
+                None
+            }
+        }
+    }
+
+    /// Runs what is not judged yet, in order, up to the first testcase that is not accepted. The next testcase
+    /// runs while the last one is being recorded.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one attempt, each used once")]
+    async fn testcases(
+        &self,
+        loaded: &mut Loaded,
+        judging: u32,
+        attempt: u32,
+        offer: &Arc<Offer>,
+        slot: &SlotHandle,
+        program: Vec<ProgramFile>,
+        package: Arc<JudgePackage>,
+    ) -> Result<(), AttemptError> {
+        let facts = loaded.submission.judging(judging);
+        if facts.is_some_and(|judging| judging.first_failing().is_some()) {
+            return Ok(());
+        }
+        let judged: BTreeSet<u32> =
+            facts.map(|judging| judging.testcases.keys().copied().collect()).unwrap_or_default();
+        let submission = loaded.submission.created.submission;
+        let (sender, mut results) = mpsc::channel::<(u32, TestcaseResult)>(16);
+        let running = {
+            let (offer, package) = (offer.clone(), package.clone());
+            slot.call(move |confined| {
+                run::judge_all(confined, &offer.language, &program, &package, &judged, |index, result| {
+                    let accepted = result.verdict == Verdict::Ac;
+                    // The receiver is gone when the claim is lost.
+                    sender.blocking_send((index, result)).is_ok() && accepted
+                })
+            })
+        };
+        let recording = async {
+            while let Some((index, result)) = results.recv().await {
+                let testcase = &package.testcases[index as usize - 1];
+                let judged = TestcaseJudged {
+                    submission,
+                    judging,
+                    attempt,
+                    testcase: testcase.name.clone(),
+                    index,
+                    group: testcase.group.clone(),
+                    verdict: result.verdict,
+                    score: None,
+                    cpu_ms: result.run.cpu_ms,
+                    wall_ms: result.run.wall_ms,
+                    memory_bytes: result.run.memory_bytes,
+                    memory_meter: result.memory_meter,
+                    exit: result.run.exit,
+                    message: result.message,
+                    output_excerpt: result.output_excerpt,
+                    output_bytes: result.output_bytes,
+                    output_sha256: result.output_sha256,
+                };
+                let applied = self.apply(loaded, Command::RecordTestcase(judged)).await;
+                if let Err(error) = applied {
+                    slot.cancel();
+                    results.close();
+                    return Err(AttemptError::from(error));
+                }
+            }
+            Ok(())
+        };
+        let (ran, recorded) = tokio::join!(running, recording);
+        // A lost claim cancels the run, so it is the reason and the cancelled run its consequence.
+        recorded?;
+        ran.map_err(|error| match error {
+            JudgePackageError::Launch(error) => AttemptError::Launch(error),
+            error => AttemptError::Package(error),
+        })
+    }
+
+    async fn apply(&self, loaded: &mut Loaded, command: Command) -> Result<Vec<Recorded>, AppliedError> {
+        self.judge.apply(loaded, command, Timestamp::now()).await
+    }
+
+    /// Records that the attempt failed through our fault.
+    async fn fail(&self, loaded: &mut Loaded, error: &AttemptError) -> Disposition {
+        let id = loaded.submission.created.submission;
+        let cause = chain(error);
+        tracing::error!(submission.id = %id, cause, "an attempt at a judging failed");
+        let Some((judging, attempt)) = loaded.submission.open().map(|open| (open.number, open.attempt))
+        else {
+            return Disposition::Done;
+        };
+        if attempt == 0 {
+            return Disposition::HandBack(RETRY_DELAY);
+        }
+        let retryable = !matches!(
+            error,
+            AttemptError::Package(JudgePackageError::Package(_) | JudgePackageError::Flags { .. })
+        );
+        let command = Command::FailAttempt { judging, attempt, cause, retryable };
+        match self.apply(loaded, command).await {
+            Ok(recorded) => {
+                self.dead_letter(&recorded).await;
+                let ended = loaded
+                    .submission
+                    .judging(judging)
+                    .is_some_and(|judging| matches!(judging.end, Some(JudgingEnd::Failed(_))));
+                if ended { Disposition::Done } else { Disposition::HandBack(RETRY_DELAY) }
+            }
+            Err(AppliedError::Fenced) => Disposition::Fenced,
+            Err(error) => {
+                tracing::warn!(submission.id = %id, error = chain(&error), "the failure could not be recorded");
+                Disposition::HandBack(RETRY_DELAY)
+            }
+        }
+    }
+
+    /// Tells the operators of a judging that ended as our fault. The history has it in any case.
+    async fn dead_letter(&self, recorded: &[Recorded]) {
+        for recorded in recorded {
+            let Event::JudgingFailed(failed @ JudgingFailed { will_retry: false, .. }) =
+                &recorded.envelope.event
+            else {
+                continue;
+            };
+            let subject = format!("{DEAD_LETTER_PREFIX}.{}", failed.submission);
+            let body = serde_json::to_vec(failed).unwrap_or_default();
+            if let Err(error) = self.store.client().publish(subject, body.into()).await {
+                tracing::warn!(error = chain(&error), "the dead letter could not be sent");
+            }
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! The door to the sandbox: the only file of this crate that knows it.
+//!
+//! Calls into a slot block, so each slot lives on a thread of its own and is spoken to by messages. What the
+//! sandbox reports is turned here into the domain's words: an [`Observation`], never a verdict.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use assize_sandbox::{
+    Canceller, Collect, CollectFailure, End, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome, Policy,
+    Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::verdict::{Exit, Observation, Stop};
+use crate::error_chain::chain;
+
+/// The keeper's executable lies beside ours; `ASSIZE_SANDBOX` names another.
+pub const KEEPER_ENV: &str = "ASSIZE_SANDBOX";
+
+/// Why something could not be run: our fault, never the program's.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The sandbox failed.
+    #[error("the sandbox failed")]
+    Sandbox(#[from] SandboxError),
+    /// Bytes could not be handed over.
+    #[error("`{name}` could not be put into memory for the sandbox")]
+    Memory {
+        /// What was to be handed over.
+        name: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The run was cancelled: the claim was lost or the worker is stopping.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// The slot's thread has ended.
+    #[error("the slot has ended")]
+    SlotGone,
+    /// The executable of the keeper is not where it should be.
+    #[error("the sandbox executable `{path}` does not exist; build it with `cargo build --workspace`")]
+    NoKeeper {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+}
+
+/// The keeper with its slots, each on a thread of its own.
+pub struct Launcher {
+    slots: Vec<SlotHandle>,
+    // Last, so that it ends after the handles of its slots.
+    _keepers: Arc<Keepers>,
+}
+
+/// Something to do with a slot, on its thread.
+type Task = Box<dyn FnOnce(&mut Slot, &Losses) + Send>;
+
+/// One slot: runs one thing at a time, in the order asked.
+#[derive(Clone)]
+pub struct SlotHandle {
+    work: mpsc::UnboundedSender<Task>,
+    canceller: Arc<Mutex<Canceller>>,
+}
+
+/// The keeper that is in use, and how to start another when it died.
+struct Keepers {
+    config: KeeperConfig,
+    current: Mutex<Generation>,
+}
+
+/// One keeper and those of its slots that nobody has taken yet.
+struct Generation {
+    number: u64,
+    slots: Vec<Option<Slot>>,
+    // Dropping it ends its slots.
+    _keeper: Keeper,
+}
+
+/// How often in a row the sandbox was lost in a slot. Once is a cell that died, which the sandbox replaces itself;
+/// twice is a keeper or a warden that died.
+#[derive(Default)]
+struct Losses(AtomicU32);
+
+impl Losses {
+    fn note<T>(&self, result: Result<T, SandboxError>) -> Result<T, SandboxError> {
+        match &result {
+            Ok(_) => self.0.store(0, Ordering::Relaxed),
+            Err(SandboxError::Lost { .. } | SandboxError::Channel { .. }) => {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn are_final(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= 2
+    }
+}
+
+impl Keepers {
+    /// A slot in the place of `index` of a keeper that died: from a new keeper, started once for all its slots.
+    fn renew(&self, index: usize, number: u64) -> Result<(Slot, u64), SandboxError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.number == number {
+            tracing::warn!("the sandbox died and is started again");
+            let (keeper, slots) = start(&self.config)?;
+            *current = Generation { number: number + 1, slots, _keeper: keeper };
+        }
+        let number = current.number;
+        let slot = current.slots.get_mut(index).and_then(Option::take);
+        slot.map(|slot| (slot, number)).ok_or(SandboxError::Lost { during: "taking a slot again" })
+    }
+}
+
+fn start(config: &KeeperConfig) -> Result<(Keeper, Vec<Option<Slot>>), SandboxError> {
+    let mut keeper = Keeper::start(config.clone())?;
+    let slots = std::iter::from_fn(|| keeper.take_slot()).map(Some).collect();
+    Ok((keeper, slots))
+}
+
+impl Launcher {
+    /// Starts the keeper with this many slots, each pinned to a core as far as there are enough.
+    pub fn start(slots: usize) -> Result<Self, LaunchError> {
+        let binary = keeper_path();
+        if !binary.exists() {
+            return Err(LaunchError::NoKeeper { path: binary });
+        }
+        let config = KeeperConfig { binary, slots, pin: true, policy: Policy::default() };
+        let (keeper, mut taken) = start(&config)?;
+        let slots: Vec<Slot> = taken.iter_mut().filter_map(Option::take).collect();
+        let current = Mutex::new(Generation { number: 0, slots: taken, _keeper: keeper });
+        let keepers = Arc::new(Keepers { config, current });
+        let handles = slots.into_iter().enumerate();
+        let handles = handles.map(|(index, slot)| SlotHandle::spawn(keepers.clone(), index, slot)).collect();
+        Ok(Self { slots: handles, _keepers: keepers })
+    }
+
+    /// The slots.
+    pub fn slots(&self) -> &[SlotHandle] {
+        &self.slots
+    }
+}
+
+/// Where the keeper's executable lies.
+pub fn keeper_path() -> PathBuf {
+    if let Some(path) = std::env::var_os(KEEPER_ENV) {
+        return path.into();
+    }
+    let name = "assize-sandbox";
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.with_file_name(name);
+    // A test binary lies one folder deeper than the executables.
+    let above = own.parent().and_then(Path::parent).map(|folder| folder.join(name));
+    match above {
+        Some(above) if !beside.exists() => above,
+        _ => beside,
+    }
+}
+
+impl SlotHandle {
+    fn spawn(keepers: Arc<Keepers>, index: usize, mut slot: Slot) -> Self {
+        let canceller = Arc::new(Mutex::new(slot.canceller()));
+        let (work, mut inbox) = mpsc::unbounded_channel::<Task>();
+        let current_canceller = canceller.clone();
+        thread::spawn(move || {
+            let losses = Losses::default();
+            let mut generation = 0;
+            while let Some(task) = inbox.blocking_recv() {
+                task(&mut slot, &losses);
+                if !losses.are_final() {
+                    continue;
+                }
+                // A failure is tried again after the next task, which fails meanwhile as our fault.
+                match keepers.renew(index, generation) {
+                    Ok((renewed, number)) => {
+                        *current_canceller.lock().unwrap_or_else(PoisonError::into_inner) =
+                            renewed.canceller();
+                        (slot, generation) = (renewed, number);
+                        losses.0.store(0, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        tracing::error!(error = chain(&error), "the sandbox cannot be started again")
+                    }
+                }
+            }
+        });
+        Self { work, canceller }
+    }
+
+    /// Runs `task` on the slot's thread and waits for what it gives.
+    pub async fn call<T: Send + 'static, E: From<LaunchError> + Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Confined<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (answer, answered) = oneshot::channel();
+        let boxed = Box::new(move |slot: &mut Slot, losses: &Losses| {
+            // Nobody waits any more where the receiver is gone.
+            let _ = answer.send(task(&mut Confined { slot, losses }));
+        });
+        self.work.send(boxed).map_err(|_| LaunchError::SlotGone)?;
+        answered.await.map_err(|_| LaunchError::SlotGone)?
+    }
+
+    /// Ends whatever runs in the slot.
+    pub fn cancel(&self) {
+        self.canceller.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+    }
+}
+
+/// A slot on its own thread.
+pub struct Confined<'a> {
+    slot: &'a mut Slot,
+    losses: &'a Losses,
+}
+
+/// What to execute, and what of the host it sees.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// The program and its arguments: an absolute path below `roots`, or `./name` among the files.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Host files and directories that it sees read-only.
+    pub roots: Vec<PathBuf>,
+}
+
+/// A file that a program needs or has made. The bytes lie in sealed memory, which clones share.
+#[derive(Debug)]
+pub struct ProgramFile {
+    /// Its name in the working directory.
+    pub name: String,
+    /// Its bytes.
+    pub content: SealedFile,
+    /// Whether it may be executed.
+    pub executable: bool,
+}
+
+impl ProgramFile {
+    /// A file with these bytes.
+    pub fn new(name: &str, bytes: &[u8], executable: bool) -> Result<Self, LaunchError> {
+        Ok(Self { name: name.to_owned(), content: sealed(name, bytes)?, executable })
+    }
+
+    /// A second handle on the same file.
+    pub fn share(&self) -> Result<Self, LaunchError> {
+        let content = self.content.try_clone().map_err(memory(&self.name))?;
+        Ok(Self { name: self.name.clone(), content, executable: self.executable })
+    }
+}
+
+/// Bytes in sealed memory, for a program to read.
+#[derive(Debug)]
+pub struct Input(SealedFile);
+
+impl Input {
+    /// An input with these bytes.
+    pub fn new(name: &str, bytes: &[u8]) -> Result<Self, LaunchError> {
+        sealed(name, bytes).map(Self)
+    }
+
+    /// Its size in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+/// The limits of one run or one compilation.
+#[derive(Debug, Clone, Copy)]
+pub struct LaunchLimits {
+    /// CPU time in milliseconds.
+    pub cpu_ms: u64,
+    /// Wall time in milliseconds; none means twice the CPU time and a second.
+    pub wall_ms: Option<u64>,
+    /// From this wall time on, in milliseconds, a program that hardly uses the processor is ended as idle.
+    pub idle_ms: Option<u64>,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Standard output in bytes; for a compilation, also the size of each file that it writes.
+    pub output_bytes: u64,
+    /// Processes and threads alive at once.
+    pub processes: u32,
+}
+
+/// What came of one run.
+#[derive(Debug)]
+pub struct Ran {
+    /// What the kernel saw, as far as a verdict depends on it.
+    pub observation: Observation,
+    /// How the memory was measured.
+    pub memory_meter: String,
+    /// Standard output.
+    pub stdout: SealedFile,
+    /// Standard error, cut to its limit; any bytes.
+    pub stderr: Vec<u8>,
+    /// The confinement layers that held the run.
+    pub layers: Vec<String>,
+}
+
+/// What came of one build.
+#[derive(Debug)]
+pub struct Built {
+    /// The run of the build command.
+    pub ran: Ran,
+    /// The file that was asked for, or why it could not be taken; none where none was asked for.
+    pub artifact: Option<Result<SealedFile, String>>,
+}
+
+/// A prepared program: run it any number of times.
+pub struct Prepared<'a> {
+    session: assize_sandbox::Session<'a>,
+    losses: &'a Losses,
+}
+
+impl Confined<'_> {
+    /// Runs a build command over `files` and takes `artifact` out afterwards.
+    pub fn build(
+        &mut self,
+        command: &Command,
+        files: &[ProgramFile],
+        limits: LaunchLimits,
+        artifact: Option<&str>,
+    ) -> Result<Built, LaunchError> {
+        let job = job(Profile::Build, command, files)?;
+        let spec = RunSpec {
+            collect: artifact
+                .map(|name| Collect { name: name.to_owned(), bytes_max: limits.output_bytes })
+                .into_iter()
+                .collect(),
+            ..RunSpec::new(
+                Stdin::Null,
+                Limits {
+                    memory_bytes: limits.memory_bytes,
+                    file_bytes: limits.output_bytes,
+                    processes: limits.processes,
+                    ..wall(Limits::build(limits.cpu_ms), limits)
+                },
+            )
+        };
+        let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
+        let mut outcome = self.losses.note(session.run(&spec))?;
+        let taken = artifact.map(|name| match outcome.files.pop() {
+            Some((_, file)) => Ok(file),
+            None => Err(not_taken(name, &outcome)),
+        });
+        Ok(Built { ran: ran(outcome)?, artifact: taken })
+    }
+
+    /// Prepares a program that is then run without anything writable.
+    pub fn prepare(&mut self, command: &Command, files: &[ProgramFile]) -> Result<Prepared<'_>, LaunchError> {
+        let job = job(Profile::Run, command, files)?;
+        // Not noted when it works: only a run shows that the slot lives.
+        let session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
+        Ok(Prepared { session, losses: self.losses })
+    }
+}
+
+impl Prepared<'_> {
+    /// Runs the program once on `input`.
+    pub fn run(&mut self, input: &Input, limits: LaunchLimits) -> Result<Ran, LaunchError> {
+        let spec = RunSpec::new(
+            Stdin::Sealed(&input.0),
+            Limits {
+                memory_bytes: limits.memory_bytes,
+                stdout_bytes: limits.output_bytes,
+                processes: limits.processes,
+                ..wall(Limits::run(limits.cpu_ms), limits)
+            },
+        );
+        ran(self.losses.note(self.session.run(&spec))?)
+    }
+}
+
+fn wall(defaults: Limits, limits: LaunchLimits) -> Limits {
+    Limits { wall_ms: limits.wall_ms.unwrap_or(defaults.wall_ms), idle_ms: limits.idle_ms, ..defaults }
+}
+
+fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job, LaunchError> {
+    let files = files.iter().map(|file| {
+        let ProgramFile { name, content, executable } = file.share()?;
+        Ok(JobFile { name, content, executable })
+    });
+    Ok(Job {
+        profile,
+        root: command.roots.clone(),
+        files: files.collect::<Result<_, LaunchError>>()?,
+        argv: command.argv.clone(),
+        env: command.env.clone(),
+    })
+}
+
+fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {
+    let report = outcome.report;
+    let stop = match report.end {
+        End::Finished => Stop::None,
+        End::CpuLimit => Stop::Cpu,
+        End::WallLimit { .. } => Stop::Wall,
+        End::MemoryLimit => Stop::Memory,
+        End::OutputLimit => Stop::Output,
+        End::ForbiddenSyscall => Stop::Forbidden,
+        End::Cancelled => return Err(LaunchError::Cancelled),
+    };
+    let exit = match report.exit {
+        assize_sandbox::Exit::Exited(code) => Exit::Code(code.to_le_bytes()[0]),
+        assize_sandbox::Exit::Signaled(signal) => Exit::Signal(signal.to_le_bytes()[0]),
+    };
+    let observation = Observation {
+        stop,
+        exit,
+        cpu_ms: report.cpu_us.div_ceil(1000),
+        wall_ms: report.wall_us.div_ceil(1000),
+        memory_bytes: report.memory_bytes_peak,
+    };
+    let memory_meter = match report.memory_meter {
+        assize_sandbox::MemoryMeter::MaxRss => "max_rss",
+        assize_sandbox::MemoryMeter::CgroupPeak => "cgroup_peak",
+    };
+    let layers = report.layers.into_iter().map(|layer| layer.name).collect();
+    Ok(Ran {
+        observation,
+        memory_meter: memory_meter.to_owned(),
+        stdout: outcome.stdout,
+        stderr: outcome.stderr,
+        layers,
+    })
+}
+
+fn not_taken(name: &str, outcome: &Outcome) -> String {
+    let reason = outcome.report.uncollected.iter().find(|refused| refused.name == name);
+    match reason.map(|refused| refused.reason) {
+        None | Some(CollectFailure::Missing) => format!("the compiler made no `{name}`"),
+        Some(CollectFailure::TooLarge) => format!("`{name}` is larger than allowed"),
+        Some(
+            CollectFailure::Link
+            | CollectFailure::NotRegular
+            | CollectFailure::HardLinked
+            | CollectFailure::Unreadable,
+        ) => format!("`{name}` is not a plain file"),
+    }
+}
+
+fn sealed(name: &str, bytes: &[u8]) -> Result<SealedFile, LaunchError> {
+    SealedFile::from_bytes(name, bytes).map_err(memory(name))
+}
+
+fn memory(name: &str) -> impl FnOnce(std::io::Error) -> LaunchError {
+    move |source| LaunchError::Memory { name: name.to_owned(), source }
+}
+
+/// How well the host does in one respect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostFactState {
+    /// There.
+    Good,
+    /// Something weaker takes its place.
+    Degraded,
+    /// Not there, and nothing can run without it.
+    Missing,
+}
+
+/// One finding about what the host can enforce.
+#[derive(Debug, Clone)]
+pub struct HostFact {
+    /// A stable name.
+    pub name: String,
+    /// How well the host does.
+    pub state: HostFactState,
+    /// What was found.
+    pub found: String,
+    /// What an operator can do; empty where nothing is amiss.
+    pub cure: String,
+}
+
+/// The kernel's release and what this host can enforce, found by trying; needs no running sandbox.
+pub fn probe_host() -> (String, Vec<HostFact>) {
+    use assize_sandbox::doctor::FactState;
+    let host = assize_sandbox::doctor::probe();
+    let facts = host.facts.into_iter().map(|fact| HostFact {
+        name: fact.name,
+        state: match fact.state {
+            FactState::Good => HostFactState::Good,
+            FactState::Degraded => HostFactState::Degraded,
+            FactState::Missing => HostFactState::Missing,
+        },
+        found: fact.found,
+        cure: fact.cure,
+    });
+    (host.kernel, facts.collect())
+}

@@ -1,0 +1,162 @@
+//! What a worker can judge: the languages whose toolchain is there and whose self-test passes in the sandbox.
+//!
+//! A language that is absent or broken on a host is left out with a warning, and its submissions wait for a
+//! worker that has it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::event::CompileOutcome;
+use crate::domain::ids::LanguageId;
+use crate::domain::verdict::{Exit, Stop};
+use crate::error_chain::chain;
+use crate::languages::{Language, Languages};
+
+use super::compile;
+use super::launch::{Command, Confined, Input, LaunchError, LaunchLimits, ProgramFile, SlotHandle};
+use super::run;
+
+/// The most memory that a version probe or a self-test may use, in bytes.
+const SELF_TEST_MEMORY_BYTES: u64 = 1 << 30;
+
+/// A language that works on this host.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The language.
+    pub language: Language,
+    /// What its version probe printed.
+    pub toolchain: String,
+}
+
+/// Everything that a worker offers.
+#[derive(Debug, Default)]
+pub struct Offers {
+    /// The languages that work.
+    pub by_language: BTreeMap<LanguageId, Arc<Offer>>,
+    /// The languages that do not, with the reason.
+    pub absent: BTreeMap<LanguageId, String>,
+    /// The confinement layers that held the self-tests.
+    pub layers: Vec<String>,
+}
+
+/// Why a language is not offered.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The sandbox failed, or the toolchain is not on this host.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The version probe failed.
+    #[error("the version probe `{command}` failed: {output}")]
+    Probe {
+        /// What was run.
+        command: String,
+        /// What it said.
+        output: String,
+    },
+    /// The self-test does not compile.
+    #[error("the self-test does not compile: {diagnostics}")]
+    Compile {
+        /// What the compiler said.
+        diagnostics: String,
+    },
+    /// The self-test does not print what it should.
+    #[error("the self-test printed {printed:?} instead of {expected:?} ({ended})")]
+    Run {
+        /// What it printed.
+        printed: String,
+        /// What it should have printed.
+        expected: String,
+        /// How it ended.
+        ended: String,
+    },
+}
+
+/// Probes and self-tests every language, spread over the slots.
+pub async fn find(languages: &Languages, slots: &[SlotHandle]) -> Offers {
+    find_among(languages.iter(), slots).await
+}
+
+/// Probes and self-tests some languages, spread over the slots.
+pub async fn find_among(languages: impl Iterator<Item = &Language>, slots: &[SlotHandle]) -> Offers {
+    let mut offers = Offers::default();
+    let tests = languages.zip(slots.iter().cycle()).map(|(language, slot)| async move {
+        let tested = language.clone();
+        (language, slot.call(move |confined| self_test(confined, &tested)).await)
+    });
+    for (language, result) in futures::future::join_all(tests).await {
+        let Ok(id) = language.id.parse::<LanguageId>() else {
+            tracing::warn!(language = %language.id, "the language has an id that cannot be recorded");
+            continue;
+        };
+        match result {
+            Ok((toolchain, layers)) => {
+                offers.layers = layers;
+                let offer = Offer { language: language.clone(), toolchain };
+                offers.by_language.insert(id, Arc::new(offer));
+            }
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::warn!(language = %language.id, reason, "the language is not offered");
+                offers.absent.insert(id, reason);
+            }
+        }
+    }
+    offers
+}
+
+/// The version of a language's toolchain and the layers that held its self-test, if it passes.
+pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String, Vec<String>), OfferError> {
+    let toolchain = probe(slot, language)?;
+    let test = &language.self_test;
+    let source = ProgramFile::new(&language.source, test.source.as_bytes(), false)?;
+    let compiled = compile::compile(slot, language, &[source])?;
+    if compiled.outcome != CompileOutcome::Succeeded {
+        return Err(OfferError::Compile { diagnostics: compiled.diagnostics });
+    }
+    let limits = LaunchLimits {
+        cpu_ms: 10_000,
+        wall_ms: None,
+        idle_ms: None,
+        memory_bytes: SELF_TEST_MEMORY_BYTES,
+        output_bytes: 1 << 16,
+        processes: language.run.processes_limit,
+    };
+    let command = run::run_command(language, &compiled.program, SELF_TEST_MEMORY_BYTES);
+    let mut program = slot.prepare(&command, &compiled.program)?;
+    let ran = program.run(&Input::new("self-test", test.input.as_bytes())?, limits)?;
+    let printed = ran.stdout.read_all().unwrap_or_default();
+    let printed = String::from_utf8_lossy(&printed);
+    let ended = ran.observation.stop == Stop::None && ran.observation.exit == Exit::Code(0);
+    if !ended || printed.trim() != test.output.trim() {
+        return Err(OfferError::Run {
+            printed: printed.into_owned(),
+            expected: test.output.clone(),
+            ended: format!("{:?}: {}", ran.observation, String::from_utf8_lossy(&ran.stderr)),
+        });
+    }
+    Ok((toolchain, ran.layers))
+}
+
+/// The version of the language's toolchain, as its probe prints it.
+fn probe(slot: &mut Confined<'_>, language: &Language) -> Result<String, OfferError> {
+    let roots = language.compile.as_ref().map_or(&language.run.roots, |compile| &compile.roots).clone();
+    let argv = language.version.argv.clone();
+    let env = vec![("PATH".to_owned(), "/usr/bin".to_owned()), ("LC_ALL".to_owned(), "C".to_owned())];
+    let limits = LaunchLimits {
+        cpu_ms: 10_000,
+        wall_ms: None,
+        idle_ms: None,
+        memory_bytes: SELF_TEST_MEMORY_BYTES,
+        output_bytes: 1 << 16,
+        processes: 16,
+    };
+    let ran = slot.build(&Command { argv, env, roots }, &[], limits, None)?.ran;
+    let stdout = ran.stdout.read_all().unwrap_or_default();
+    match (ran.observation.exit, language.version.read(&stdout, &ran.stderr)) {
+        (Exit::Code(0), Some(version)) => Ok(version),
+        _ => Err(OfferError::Probe {
+            command: language.version.argv.join(" "),
+            output: String::from_utf8_lossy(&[stdout, ran.stderr].concat()).trim().to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,234 @@
+//! The packages that a worker judges by: fetched by digest, checked, unpacked once, kept for the next submission.
+//!
+//! What lies in the cache came from the history and can be thrown away at any time. Inputs are kept in sealed
+//! memory, which all runs share; the least recently used package goes when they grow past a bound.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::domain::default_validator::{FlagError, Flags};
+use crate::domain::event::ProblemPublished;
+use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
+use crate::domain::verdict::RunLimits;
+use crate::problems::{self, Mode, Package, PackageError};
+use crate::store::StoreError;
+use crate::store::jetstream::JetStreamStore;
+
+use super::launch::{Input, LaunchError};
+
+/// How many bytes of inputs and answers are kept in memory before older packages are let go.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// Why a package cannot be judged by: our fault or the package's, never the contestant's.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgePackageError {
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is broken.
+    #[error("the package is broken")]
+    Package(#[from] PackageError),
+    /// A flag of its output validator is wrong.
+    #[error("the output validator's flags for testcase {testcase} are wrong")]
+    Flags {
+        /// The testcase.
+        testcase: String,
+        /// What is wrong with them.
+        #[source]
+        source: FlagError,
+    },
+    /// A testcase has a name that no event could carry.
+    #[error("a testcase has a name that cannot be recorded")]
+    Name(#[from] InvalidId),
+    /// A file could not be read or written.
+    #[error("`{path}` could not be {operation}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A testcase could not be put into memory.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+}
+
+/// A package ready to judge by.
+#[derive(Debug)]
+pub struct JudgePackage {
+    /// The package.
+    pub package: Package,
+    /// Its testcases in the order of judging.
+    pub testcases: Vec<JudgeTestcase>,
+    /// Where its files lie.
+    pub root: PathBuf,
+}
+
+/// One testcase ready to run.
+#[derive(Debug)]
+pub struct JudgeTestcase {
+    /// Its name.
+    pub name: TestcaseName,
+    /// The group that it belongs to.
+    pub group: String,
+    /// Its place in the order of judging, from 1.
+    pub index: u32,
+    /// The flags of the default output validator.
+    pub flags: Flags,
+    input_path: PathBuf,
+    answer_path: PathBuf,
+    bytes: u64,
+    data: OnceLock<Arc<TestcaseData>>,
+}
+
+/// The bytes of a testcase.
+#[derive(Debug)]
+pub struct TestcaseData {
+    /// What the program reads.
+    pub input: Input,
+    /// What the output is compared with.
+    pub answer: Vec<u8>,
+}
+
+impl JudgePackage {
+    /// A package from its folder.
+    pub fn load(root: &Path, short_name: &str) -> Result<Self, JudgePackageError> {
+        let package = problems::load_as(root, short_name, Mode::Lenient)?.package;
+        Self::new(package, root)
+    }
+
+    /// A package that is loaded already.
+    pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
+        let testcases = package.testcases.iter().zip(1..).map(|(testcase, index)| {
+            let flags = Flags::parse(&testcase.validator_flags)
+                .map_err(|source| JudgePackageError::Flags { testcase: testcase.name.clone(), source })?;
+            Ok(JudgeTestcase {
+                name: testcase.name.parse()?,
+                group: testcase.group.clone(),
+                index,
+                flags,
+                input_path: root.join(&testcase.input_path),
+                answer_path: root.join(&testcase.answer_path),
+                bytes: testcase.input_bytes + testcase.answer_bytes,
+                data: OnceLock::new(),
+            })
+        });
+        let testcases = testcases.collect::<Result<_, JudgePackageError>>()?;
+        Ok(Self { package, testcases, root: root.to_owned() })
+    }
+
+    /// The limits that a run is judged by, with `memory_overhead_bytes` for the language's runtime.
+    pub fn run_limits(&self, memory_overhead_bytes: u64) -> RunLimits {
+        RunLimits {
+            time_limit_ms: self.package.limits.time_limit_ms,
+            memory_limit_bytes: self.package.limits.memory_bytes + memory_overhead_bytes,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.testcases.iter().map(|testcase| testcase.bytes).sum()
+    }
+}
+
+impl JudgeTestcase {
+    /// The bytes of the testcase, read at the first use.
+    pub fn data(&self) -> Result<Arc<TestcaseData>, JudgePackageError> {
+        if let Some(data) = self.data.get() {
+            return Ok(data.clone());
+        }
+        let input = Input::new(self.name.as_str(), &read(&self.input_path)?)?;
+        let data = Arc::new(TestcaseData { input, answer: read(&self.answer_path)? });
+        Ok(self.data.get_or_init(|| data).clone())
+    }
+}
+
+/// The packages that a worker has at hand.
+#[derive(Debug)]
+pub struct PackageCache {
+    folder: PathBuf,
+    /// The most recently used last.
+    loaded: Mutex<Vec<(Sha256Digest, Arc<JudgePackage>)>>,
+    /// Only one fetch at a time: slots that start together mostly want the same package.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl PackageCache {
+    /// A cache in this folder, which is made when it is needed.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, loaded: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The package of this revision.
+    pub async fn get(
+        &self,
+        store: &JetStreamStore,
+        revision: &ProblemPublished,
+    ) -> Result<Arc<JudgePackage>, JudgePackageError> {
+        let _one_at_a_time = self.fetching.lock().await;
+        if let Some(package) = self.recall(revision.package) {
+            return Ok(package);
+        }
+        let root = self.folder.join(revision.package.to_string());
+        let package = match JudgePackage::load(&root, revision.problem.as_str()) {
+            Ok(package) if root.join(COMPLETE).exists() => package,
+            _ => {
+                let content =
+                    store.get_package(&revision.object, revision.package, revision.package_bytes).await?;
+                self.unpack(&content, &root)?;
+                JudgePackage::load(&root, revision.problem.as_str())?
+            }
+        };
+        Ok(self.keep(revision.package, Arc::new(package)))
+    }
+
+    fn recall(&self, digest: Sha256Digest) -> Option<Arc<JudgePackage>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = loaded.iter().position(|(of, _)| *of == digest)?;
+        let entry = loaded.remove(at);
+        let package = entry.1.clone();
+        loaded.push(entry);
+        Some(package)
+    }
+
+    fn keep(&self, digest: Sha256Digest, package: Arc<JudgePackage>) -> Arc<JudgePackage> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.push((digest, package.clone()));
+        while loaded.len() > 1
+            && loaded.iter().map(|(_, package)| package.bytes()).sum::<u64>() > MEMORY_BYTES
+        {
+            loaded.remove(0);
+        }
+        package
+    }
+
+    /// Unpacks beside the final place and moves it there, so that a half-unpacked package is never taken for one.
+    fn unpack(&self, content: &[u8], root: &Path) -> Result<(), JudgePackageError> {
+        let io = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| JudgePackageError::Io { operation, path, source }
+        };
+        std::fs::create_dir_all(&self.folder).map_err(io("created", &self.folder))?;
+        let beside = tempfile::tempdir_in(&self.folder).map_err(io("created", &self.folder))?;
+        let unpacked = beside.path().join("package");
+        problems::unpack(content, &unpacked)?;
+        std::fs::write(unpacked.join(COMPLETE), "").map_err(io("written", &unpacked))?;
+        if root.exists() {
+            std::fs::remove_dir_all(root).map_err(io("removed", root))?;
+        }
+        std::fs::rename(&unpacked, root).map_err(io("moved into place", root))
+    }
+}
+
+/// Marks a package in the cache as wholly unpacked. The loader ignores names that begin with a dot.
+const COMPLETE: &str = ".complete";
+
+fn read(path: &Path) -> Result<Vec<u8>, JudgePackageError> {
+    std::fs::read(path).map_err(|source| JudgePackageError::Io {
+        operation: "read",
+        path: path.to_owned(),
+        source,
+    })
+}

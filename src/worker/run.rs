@@ -1,0 +1,170 @@
+//! A program on its testcases: run it on each input, compare the output with the answer.
+
+use std::collections::BTreeSet;
+
+use crate::domain::default_validator::{self, Comparison, Flags};
+use crate::domain::ids::Sha256Digest;
+use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
+use crate::error_chain::chain;
+use crate::languages::Language;
+
+use super::launch::{Command, Confined, Input, LaunchError, LaunchLimits, Prepared, ProgramFile, Ran};
+use super::packages::{JudgePackage, JudgePackageError};
+
+/// The most of an output that is kept in an event, in bytes.
+const EXCERPT_BYTES: u64 = 256;
+
+/// What came of one testcase.
+#[derive(Debug, Clone)]
+pub struct TestcaseResult {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the kernel saw.
+    pub run: Observation,
+    /// How the memory was measured.
+    pub memory_meter: String,
+    /// Why, in words, at most 1 KiB.
+    pub message: String,
+    /// The beginning of the output.
+    pub output_excerpt: String,
+    /// How many bytes it wrote.
+    pub output_bytes: u64,
+    /// SHA-256 of the output.
+    pub output_sha256: Sha256Digest,
+}
+
+/// How often a testcase is tried again at once when the sandbox fails.
+const SANDBOX_RETRIES: usize = 1;
+
+/// Runs and judges, in order, every testcase whose index is not in `judged`, as long as `record` says to go on.
+pub fn judge_all(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    program: &[ProgramFile],
+    package: &JudgePackage,
+    judged: &BTreeSet<u32>,
+    mut record: impl FnMut(u32, TestcaseResult) -> bool,
+) -> Result<(), JudgePackageError> {
+    let limits = package.run_limits(language.run.memory_bytes_overhead);
+    let launch = LaunchLimits {
+        cpu_ms: limits.time_limit_ms,
+        // Generous, so that a program on a busy host is judged by its CPU time; one that waits goes early.
+        wall_ms: Some(limits.time_limit_ms * 10 + 5000),
+        idle_ms: Some(limits.time_limit_ms * 2 + 1000),
+        memory_bytes: limits.memory_limit_bytes,
+        output_bytes: package.package.limits.output_bytes,
+        processes: language.run.processes_limit,
+    };
+    let command = run_command(language, program, limits.memory_limit_bytes);
+    let mut waiting =
+        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).peekable();
+    let mut failures = 0;
+    'prepared: while waiting.peek().is_some() {
+        let mut prepared = slot.prepare(&command, program)?;
+        while let Some(testcase) = waiting.peek() {
+            let data = testcase.data()?;
+            match judge(&mut prepared, &data.input, &data.answer, &testcase.flags, launch, &limits) {
+                Ok(result) => {
+                    failures = 0;
+                    let index = testcase.index;
+                    waiting.next();
+                    if !record(index, result) {
+                        return Ok(());
+                    }
+                }
+                Err(error @ LaunchError::Sandbox(_)) if failures < SANDBOX_RETRIES => {
+                    tracing::warn!(error = chain(&error), "the sandbox failed; trying again");
+                    failures += 1;
+                    continue 'prepared;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The command that runs a program of this language.
+pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u64) -> Command {
+    let names: Vec<&str> = program.iter().map(|file| file.name.as_str()).collect();
+    let env = language.run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Command { argv: language.run_argv(&names, memory_bytes), env, roots: language.run.roots.clone() }
+}
+
+/// Runs and judges one testcase.
+fn judge(
+    program: &mut Prepared<'_>,
+    input: &Input,
+    answer: &[u8],
+    flags: &Flags,
+    launch: LaunchLimits,
+    limits: &RunLimits,
+) -> Result<TestcaseResult, LaunchError> {
+    let ran = program.run(input, launch)?;
+    let read = |bytes_max| {
+        ran.stdout
+            .read_first(bytes_max)
+            .map_err(|source| LaunchError::Memory { name: "output".to_owned(), source })
+    };
+    let output = read(ran.stdout.len())?;
+    let mut wrong = None;
+    let verdict =
+        verdict::of(&ran.observation, limits, || match default_validator::compare(answer, &output, flags) {
+            Comparison::Accepted => true,
+            Comparison::Wrong { message } => {
+                wrong = Some(message);
+                false
+            }
+        });
+    let mut message = wrong.unwrap_or_else(|| describe(verdict, &ran, limits));
+    message.truncate(message.floor_char_boundary(1024.min(message.len())));
+    Ok(TestcaseResult {
+        verdict,
+        run: ran.observation,
+        memory_meter: ran.memory_meter.clone(),
+        message,
+        output_excerpt: String::from_utf8_lossy(&read(EXCERPT_BYTES)?).into_owned(),
+        output_bytes: output.len() as u64,
+        output_sha256: Sha256Digest::of(&output),
+    })
+}
+
+/// A verdict in words, with the number that led to it.
+fn describe(verdict: Verdict, ran: &Ran, limits: &RunLimits) -> String {
+    let run = &ran.observation;
+    match (verdict, run.exit) {
+        (Verdict::Tle, _) => {
+            format!("used {} ms of CPU time; the limit is {} ms", run.cpu_ms, limits.time_limit_ms)
+        }
+        (Verdict::Wtl | Verdict::Ile, _) => {
+            format!("ran for {} ms on the clock and used {} ms of CPU time", run.wall_ms, run.cpu_ms)
+        }
+        (Verdict::Mle, _) => {
+            format!("used {} bytes of memory; the limit is {}", run.memory_bytes, limits.memory_limit_bytes)
+        }
+        (Verdict::Ole, _) => "wrote more than the output limit".to_owned(),
+        (Verdict::Rte, Exit::Code(code)) => format!("exited with code {code}{}", last_words(&ran.stderr)),
+        (Verdict::Rte, Exit::Signal(signal)) => {
+            format!("was ended by {}{}", signal_name(signal), last_words(&ran.stderr))
+        }
+        (Verdict::Sv, _) if run.stop == Stop::Forbidden => "made a forbidden system call".to_owned(),
+        _ => verdict.title().to_owned(),
+    }
+}
+
+/// The last line of standard error, which is where an interpreter says what went wrong.
+fn last_words(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    match text.trim_end().lines().next_back() {
+        Some(line) if !line.trim().is_empty() => {
+            let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+            format!(": {line}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn signal_name(signal: u8) -> String {
+    nix::sys::signal::Signal::try_from(i32::from(signal))
+        .map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
+}
