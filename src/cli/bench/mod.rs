@@ -1,0 +1,122 @@
+//! `assize bench`: what the judge costs, as ratios to the bare thing measured in turns with it in the same run.
+//!
+//! `rig` starts all roles on a data directory of its own, `by_hand` and `load` are the baselines' tools, `sections`
+//! are the measurements.
+
+mod by_hand;
+mod load;
+mod rig;
+mod sections;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Exit;
+use super::output::{self, Colour, paint};
+
+use rig::Rig;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Section {
+    /// Submitting until it is acknowledged, against a bare JetStream publish.
+    Ack,
+    /// Submitting until the verdict, against compiling and running by hand.
+    Verdict,
+    /// Testcases per second, against running the program by hand.
+    Throughput,
+    /// Requests per second, against a bare poem hello.
+    Query,
+    /// Replayed events per second, against consuming the stream.
+    Replay,
+}
+
+/// Arguments of `assize bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure; everything by default.
+    sections: Vec<Section>,
+    /// How many events are replayed.
+    #[arg(long, value_name = "N", default_value_t = 30_000)]
+    events: u64,
+    /// Print one JSON object per measurement.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One measurement.
+#[derive(Debug, Serialize)]
+struct Measured {
+    name: &'static str,
+    /// What is measured, in words.
+    what: String,
+    value: f64,
+    baseline: f64,
+    unit: &'static str,
+    /// `value` by `baseline`.
+    ratio: f64,
+    /// What is aimed at, in words.
+    target: String,
+    met: bool,
+}
+
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<Exit> {
+    let mut sections = args.sections.clone();
+    if sections.is_empty() {
+        sections = Section::value_variants().to_vec();
+    }
+    sections.sort_unstable();
+    sections.dedup();
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build: the numbers say little");
+    }
+    let mut rig = Rig::start().await?;
+    let measured = measure(&mut rig, &sections, &args).await;
+    rig.stop().await;
+    measured?;
+    Ok(Exit::Done)
+}
+
+async fn measure(rig: &mut Rig, sections: &[Section], args: &BenchArgs) -> anyhow::Result<()> {
+    if !args.json {
+        output::line(&format!("{:44} {:>14} {:>14} {:>7}  target", "", "assize", "baseline", "ratio"))?;
+    }
+    for section in sections {
+        let measured = match section {
+            // Before there are workers, so that nothing else writes.
+            Section::Ack => sections::ack(rig).await?,
+            Section::Verdict => sections::verdict(rig).await?,
+            Section::Throughput => sections::throughput(rig).await?,
+            Section::Query => sections::query(rig).await?,
+            // Last, for it takes the roles down.
+            Section::Replay => sections::replay(rig, args.events).await?,
+        };
+        for measured in measured {
+            print(&measured, args.json)?;
+        }
+    }
+    Ok(())
+}
+
+fn print(measured: &Measured, json: bool) -> std::io::Result<()> {
+    if json {
+        return output::json_line(measured);
+    }
+    let Measured { what, value, baseline, unit, ratio, target, met, .. } = measured;
+    let mark = if *met { paint("met", Colour::Green) } else { paint("MISSED", Colour::Red) };
+    output::line(&format!(
+        "{what:44} {:>14} {:>14} {ratio:>7.2}  {target}: {mark}",
+        number(*value, unit),
+        number(*baseline, unit)
+    ))
+}
+
+fn number(value: f64, unit: &str) -> String {
+    if value >= 100.0 { format!("{value:.0} {unit}") } else { format!("{value:.2} {unit}") }
+}
+
+/// The middle of some values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
