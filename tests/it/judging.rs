@@ -1,0 +1,93 @@
+//! Workers judge submissions: every verdict, our own failures, and what the history then holds.
+
+use assize::domain::event::Event;
+use assize::domain::verdict::Verdict;
+use assize::store::{Aggregate, EventStore};
+
+use crate::harness::judge::TestJudge;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_the_verdict_they_deserve() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 2).await;
+    let cpp =
+        |body: &str| format!("#include <bits/stdc++.h>\nusing namespace std;\nint main(){{ {body} }}\n");
+    let right = "long long a,b; cin>>a>>b; cout<<a+b<<endl;";
+    let programs = [
+        ("cpp17", cpp(right), Verdict::Ac),
+        ("python3", "a, b = map(int, input().split())\nprint(a + b)\n".to_owned(), Verdict::Ac),
+        ("cpp17", cpp("long long a,b; cin>>a>>b; cout<<a-b<<endl;"), Verdict::Wa),
+        ("python3", "print(0)".to_owned(), Verdict::Wa),
+        ("cpp17", cpp("for(volatile int i=0;;) i=i+1;"), Verdict::Tle),
+        ("python3", "while True: pass".to_owned(), Verdict::Tle),
+        ("cpp17", cpp("return 3;"), Verdict::Rte),
+        ("cpp17", cpp("int* p = nullptr; *(volatile int*)p = 1;"), Verdict::Rte),
+        ("python3", "1 / 0".to_owned(), Verdict::Rte),
+        ("cpp17", cpp("this does not compile"), Verdict::Ce),
+        ("python3", "def broken(:\n".to_owned(), Verdict::Ce),
+        ("cpp17", cpp("for(;;) puts(\"flood\");"), Verdict::Ole),
+        ("cpp17", cpp("sleep(1000);"), Verdict::Ile),
+        ("cpp17", cpp("vector<vector<char>> v; for(;;) v.emplace_back(1<<24, 1);"), Verdict::Mle),
+    ];
+    let mut submitted = Vec::new();
+    for (language, code, expected) in programs {
+        submitted.push((judge.submit("a", language, &code).await, code, expected));
+    }
+    for (id, code, expected) in submitted {
+        let verdict = judge.verdict(id).await;
+        assert_eq!(verdict.verdict, expected, "{code}\n{verdict:#?}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judging_leaves_the_whole_story_in_the_history() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 1).await;
+    let id = judge.submit("a", "python3", "a, b = map(int, input().split())\nprint(a + b)\n").await;
+    let verdict = judge.verdict(id).await;
+    assert_eq!(verdict.testcases_judged, verdict.testcases_total);
+    assert!(verdict.memory_bytes_max > 1 << 20, "{verdict:#?}");
+
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    let types: Vec<&str> = history.iter().map(|recorded| recorded.envelope.event.type_name()).collect();
+    let mut expected =
+        vec!["assize.submission_created.v1", "assize.judging_started.v1", "assize.compile_finished.v1"];
+    expected.extend(vec!["assize.testcase_judged.v1"; verdict.testcases_total as usize]);
+    expected.push("assize.verdict_issued.v1");
+    assert_eq!(types, expected);
+    for (before, after) in history.iter().zip(history.iter().skip(1)) {
+        assert_eq!(after.envelope.causation.as_deref(), Some(before.envelope.id.as_str()));
+    }
+    let Event::JudgingStarted(started) = &history[1].envelope.event else { panic!("{history:#?}") };
+    for layer in ["landlock", "seccomp", "user_namespace", "pid_namespace", "root", "no_new_privs"] {
+        assert!(started.sandbox_layers.iter().any(|name| name == layer), "{started:#?}");
+    }
+    assert!(started.toolchain.starts_with("Python 3"), "{started:#?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_racing_for_many_submissions_judge_each_once() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let (one, two) = tokio::join!(judge.worker("w1", 2), judge.worker("w2", 2));
+    let code = "a, b = map(int, input().split())\nprint(a + b)\n";
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(judge.submit("a", "python3", code).await);
+    }
+    for id in ids {
+        assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+        let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+        let started = history
+            .iter()
+            .filter(|recorded| matches!(recorded.envelope.event, Event::JudgingStarted(_)))
+            .count();
+        assert_eq!(started, 1, "{history:#?}");
+    }
+    one.stop().await;
+    two.stop().await;
+}

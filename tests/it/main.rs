@@ -1,0 +1,21 @@
+//! The integration suite: one binary, with a real nats-server, real compilers, the real sandbox.
+
+#![expect(clippy::disallowed_methods, reason = "tests run programs and read the clock")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
+
+mod api;
+mod architecture;
+mod cli_events;
+mod cli_problem;
+mod cli_submit;
+mod contract;
+mod external;
+mod foreign;
+mod harness;
+mod judging;
+mod nats_server;
+mod projection;
+mod real_packages;
+mod resilience;
+mod streams;
+mod up;

@@ -1,0 +1,91 @@
+//! Real contest packages (their data only, from a folder beside the checkout) against solutions of our own.
+//!
+//! `ASSIZE_SHARED_PROBLEMS` names the folder; by default it is `../shared/problems`. Where it is absent the tests
+//! say so and pass: a stranger's clone does not have it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use assize::domain::verdict::Verdict;
+use assize::publish;
+use jiff::Timestamp;
+
+use crate::harness::judge::TestJudge;
+
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/problems");
+    let folder = std::env::var_os("ASSIZE_SHARED_PROBLEMS").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    // Past the capture of the test harness: a skip must be seen.
+    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: no real packages at {}", folder.display());
+    None
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::write(target, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
+/// A copy of a real package with our solutions as its jury submissions.
+fn with_solutions(shared: &Path, name: &str, into: &Path) -> PathBuf {
+    let package = into.join(name);
+    copy(&shared.join(name), &package);
+    copy(&fixtures().join(name), &package.join("submissions"));
+    package
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/real")
+}
+
+#[test]
+fn solutions_of_real_problems_get_what_they_deserve() {
+    let Some(shared) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut packages = Vec::new();
+    for entry in fs::read_dir(fixtures()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        packages.push(with_solutions(&shared, &name, folder.path()));
+    }
+    assert!(packages.len() >= 3, "{packages:?}");
+    let verified = Command::new(env!("CARGO_BIN_EXE_assize"))
+        .args(["problem", "verify"])
+        .args(&packages)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.status.success(), "{said}\n{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_package_is_published_and_judged() {
+    let Some(shared) = shared() else { return };
+    let judge = TestJudge::start().await;
+    publish::publish(&judge.store, &judge.judge, &shared.join("qaly"), Timestamp::now()).await.unwrap();
+    let worker = judge.worker("w1", 2).await;
+    let right =
+        "n = int(input())\nprint(sum(q * y for q, y in (map(float, input().split()) for _ in range(n))))\n";
+    let accepted = judge.submit("qaly", "python3", right).await;
+    let wrong = judge.submit("qaly", "python3", "print(1.0)").await;
+    assert_eq!(judge.verdict(accepted).await.verdict, Verdict::Ac);
+    assert_eq!(judge.verdict(wrong).await.verdict, Verdict::Wa);
+    // What it needs and we cannot do yet is told, and nothing is published.
+    let scoring =
+        publish::publish(&judge.store, &judge.judge, &shared.join("oddecho"), Timestamp::now()).await;
+    let refused = scoring.unwrap_err().to_string();
+    assert!(refused.contains("scoring"), "{refused}");
+    assert!(judge.judge.problem(&"oddecho".parse().unwrap()).await.unwrap().is_none());
+    worker.stop().await;
+}

@@ -1,0 +1,299 @@
+//! Parts die at the worst moment: nothing is lost, nothing is judged twice, and every judging ends.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use assize::domain::event::{
+    BlobRef, CompileFinished, CompileOutcome, Event, ObjectLocation, ProblemLimits, ProblemPublished,
+    Recorded, SourceFile, SubmissionCreated, TestcaseJudged,
+};
+use assize::domain::ids::{Sha256Digest, SubmissionId};
+use assize::domain::submission::{Command, JudgingEnd, StartJudging};
+use assize::domain::verdict::{Exit, Verdict};
+use assize::judge::{AppliedError, Judge};
+use assize::nats_server::Role;
+use assize::store::claims::Claims;
+use assize::store::jetstream::JetStreamStore;
+use assize::store::{Aggregate, EventStore};
+use futures::StreamExt;
+use jiff::Timestamp;
+
+use crate::harness::judge::{PATIENCE, TestJudge};
+use crate::harness::process::{Process, descendants, is_alive};
+
+const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
+/// Slow enough on each testcase that a worker can be killed in the middle.
+const ADD_SLOWLY: &str = "import time\na, b = map(int, input().split())\ntime.sleep(0.3)\nprint(a + b)\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_loses_nothing_and_its_testcases_are_not_repeated() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let first = Process::start(judge.nats.root(), &["worker", "--slots", "1", "--worker", "first"]);
+    let id = judge.submit("a", "python3", ADD_SLOWLY).await;
+    judge.wait_until(id, |state| state.judgings[0].testcases.len() >= 3).await;
+    let children = descendants(first.pid());
+    assert!(!children.is_empty());
+    first.kill9();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while children.iter().any(|child| is_alive(*child)) {
+        assert!(Instant::now() < deadline, "the sandbox outlived its worker");
+        tokio::task::yield_now().await;
+    }
+    let facts = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+
+    let second = Process::start(judge.nats.root(), &["worker", "--slots", "1", "--worker", "second"]);
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    assert_eq!(history[..facts.len()], facts, "what was a fact stays a fact");
+    assert_each_event_once(&history);
+    assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 2);
+    assert_eq!(count(&history, |event| matches!(event, Event::CompileFinished(_))), 1);
+    assert_eq!(second.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_that_it_acknowledged() {
+    let mut judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 2).await;
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(judge.submit("a", "python3", ADD).await);
+    }
+    judge.wait_until(ids[0], |state| !state.judgings[0].testcases.is_empty()).await;
+    let before = judge.store.last_sequence().await.unwrap();
+    judge.nats.kill9().await;
+    judge.nats.restart().await;
+    assert!(judge.store.last_sequence().await.unwrap() >= before);
+    for id in ids {
+        assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+        assert_each_event_once(&judge.store.load(&Aggregate::Submission(id)).await.unwrap());
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivery_after_the_verdict_changes_nothing() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let id = judge.submit("a", "python3", ADD).await;
+    // A worker that judged everything and died before it could acknowledge.
+    let dying = JetStreamStore::connect(&judge.nats.settings(Role::Worker), PATIENCE).await.unwrap();
+    let claims = Claims::open(&dying, "judge-standard-live").await.unwrap();
+    let claim = claims.next(PATIENCE).await.unwrap().expect("a claim");
+    assert_eq!(claim.submission, id);
+    judge_by_hand(&dying, id).await;
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    claim.hand_back(Duration::ZERO).await;
+
+    let worker = judge.worker("w1", 1).await;
+    let settled = async {
+        let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
+        loop {
+            let info = stream.consumer_info("judge-standard-live").await.unwrap();
+            if info.num_pending == 0 && info.num_ack_pending == 0 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("the redelivery is acknowledged");
+    assert_eq!(judge.store.load(&Aggregate::Submission(id)).await.unwrap(), history);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_claim_was_taken_over_can_say_nothing_more() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let id = judge.submit("a", "python3", ADD).await;
+    let zombie_store = JetStreamStore::connect(&judge.nats.settings(Role::Worker), PATIENCE).await.unwrap();
+    let claims = Claims::open(&zombie_store, "judge-standard-live").await.unwrap();
+    let claim = claims.next(PATIENCE).await.unwrap().expect("a claim");
+    let zombie = Judge::new(std::sync::Arc::new(zombie_store.clone()), "/assize/worker/zombie");
+    let mut loaded = zombie.load(id).await.unwrap().expect("the submission");
+    zombie.apply(&mut loaded, start("zombie"), Timestamp::now()).await.unwrap();
+    claim.hand_back(Duration::ZERO).await;
+
+    let worker = judge.worker("w1", 1).await;
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    let late = Command::RecordTestcase(testcase(id, 1, Verdict::Wa));
+    let refused = zombie.apply(&mut loaded, late, Timestamp::now()).await;
+    assert!(matches!(refused, Err(AppliedError::Fenced)), "{refused:?}");
+    assert_eq!(judge.store.load(&Aggregate::Submission(id)).await.unwrap(), history);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_judged_ends_as_our_fault_and_is_told() {
+    let judge = TestJudge::start().await;
+    let package = Sha256Digest::of(b"nowhere");
+    let object = ObjectLocation { bucket: "ASSIZE_PACKAGES".to_owned(), name: "nowhere.tar.zst".to_owned() };
+    let limits = ProblemLimits {
+        time_limit_ms: 1000,
+        memory_limit_bytes: 1 << 28,
+        output_limit_bytes: 1 << 20,
+        code_limit_bytes: 1 << 17,
+    };
+    let lost = ProblemPublished {
+        problem: "lost".parse().unwrap(),
+        revision: 1,
+        package,
+        package_bytes: 1,
+        object,
+        titles: [].into(),
+        limits,
+        testcases_total: 1,
+        samples: vec![],
+        published_at: Timestamp::now(),
+    };
+    judge.judge.publish(lost, Timestamp::now()).await.unwrap();
+    let mut letters = judge.nats.client(Role::Api).await.subscribe("assize.deadletter.>").await.unwrap();
+    let worker = judge.worker("w1", 1).await;
+    let id = judge.submit("lost", "python3", ADD).await;
+    let state = judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;
+    let Some(JudgingEnd::Failed(failed)) = &state.judgings[0].end else { panic!("{state:#?}") };
+    assert!(failed.cause.contains("nowhere.tar.zst does not exist"), "{failed:#?}");
+    assert_eq!(failed.attempt, 5);
+    let letter = tokio::time::timeout(PATIENCE, letters.next()).await.expect("in time").expect("a letter");
+    assert_eq!(letter.subject.as_str(), format!("assize.deadletter.{id}"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_sandbox_is_started_again() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = Process::start(judge.nats.root(), &["worker", "--slots", "2"]);
+    let id = judge.submit("a", "python3", ADD_SLOWLY).await;
+    judge.wait_until(id, |state| !state.judgings[0].testcases.is_empty()).await;
+    let command =
+        |pid: &nix::unistd::Pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let sandbox: Vec<_> =
+        descendants(worker.pid()).into_iter().filter(|pid| command(pid).contains("keeper")).collect();
+    assert!(!sandbox.is_empty());
+    for pid in sandbox {
+        // Children may have gone with their parent.
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    for _ in 0..4 {
+        let id = judge.submit("a", "python3", ADD).await;
+        assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    }
+    assert_eq!(worker.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_worker_hands_back_what_it_cannot_finish() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let first = Process::start(judge.nats.root(), &["worker", "--slots", "1", "--worker", "first"]);
+    let slow = ADD_SLOWLY.replace("0.3", "1.2");
+    let id = judge.submit("a", "python3", &slow).await;
+    judge.wait_until(id, |state| !state.judgings[0].testcases.is_empty()).await;
+    assert_eq!(first.terminate(), Some(0));
+    let worker = judge.worker("second", 1).await;
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    assert_each_event_once(&judge.store.load(&Aggregate::Submission(id)).await.unwrap());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_submission_sent_again_is_one_submission() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let user = "ann".parse().unwrap();
+    let revision = judge.judge.problem(&"a".parse().unwrap()).await.unwrap().expect("published");
+    let created = |code: &[u8]| SubmissionCreated {
+        submission: SubmissionId::from_key(&user, "key"),
+        problem: "a".parse().unwrap(),
+        package: revision.package,
+        user: user.clone(),
+        contest: None,
+        language: "python3".parse().unwrap(),
+        routing_class: "standard".parse().unwrap(),
+        sources: vec![SourceFile {
+            name: "main.py".to_owned(),
+            blob: BlobRef { sha256: Sha256Digest::of(code), size_bytes: code.len() as u64 },
+        }],
+        submitted_at: Timestamp::now(),
+        idempotency_key: Some("key".to_owned()),
+    };
+    let first = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
+    let second = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
+    assert_eq!(first, second);
+    let other = judge.judge.submit(created(b"y"), Timestamp::now(), None).await;
+    assert_eq!(other.unwrap_err().to_string(), "the submission exists already with other content");
+}
+
+fn count(history: &[Recorded], wanted: impl Fn(&Event) -> bool) -> usize {
+    history.iter().filter(|recorded| wanted(&recorded.envelope.event)).count()
+}
+
+fn assert_each_event_once(history: &[Recorded]) {
+    let ids: BTreeSet<&str> = history.iter().map(|recorded| recorded.envelope.id.as_str()).collect();
+    assert_eq!(ids.len(), history.len(), "{history:#?}");
+    assert_eq!(count(history, |event| matches!(event, Event::VerdictIssued(_))), 1, "{history:#?}");
+}
+
+fn start(worker: &str) -> Command {
+    Command::StartJudging(StartJudging {
+        worker: worker.parse().unwrap(),
+        toolchain: "by hand".to_owned(),
+        sandbox_layers: vec![],
+        testcases_total: 1,
+        now: Timestamp::now(),
+    })
+}
+
+fn testcase(submission: SubmissionId, index: u32, verdict: Verdict) -> TestcaseJudged {
+    TestcaseJudged {
+        submission,
+        judging: 1,
+        attempt: 1,
+        testcase: format!("by-hand/{index}").parse().unwrap(),
+        index,
+        group: "by-hand".to_owned(),
+        verdict,
+        score: None,
+        cpu_ms: 1,
+        wall_ms: 1,
+        memory_bytes: 1,
+        memory_meter: "max_rss".to_owned(),
+        exit: Exit::Code(0),
+        message: String::new(),
+        output_excerpt: String::new(),
+        output_bytes: 0,
+        output_sha256: Sha256Digest::of(b""),
+    }
+}
+
+async fn judge_by_hand(store: &JetStreamStore, id: SubmissionId) {
+    let judge = Judge::new(std::sync::Arc::new(store.clone()), "/assize/worker/hand");
+    let mut loaded = judge.load(id).await.unwrap().expect("the submission");
+    let compiled = CompileFinished {
+        submission: id,
+        judging: 1,
+        attempt: 1,
+        outcome: CompileOutcome::Succeeded,
+        toolchain: "by hand".to_owned(),
+        command: vec![],
+        cpu_ms: 1,
+        wall_ms: 1,
+        memory_bytes: 1,
+        diagnostics: String::new(),
+        diagnostics_truncated: false,
+        artifact: None,
+    };
+    let commands = [
+        start("hand"),
+        Command::RecordCompile(compiled),
+        Command::RecordTestcase(testcase(id, 1, Verdict::Ac)),
+        Command::IssueVerdict { judging: 1, attempt: 1 },
+    ];
+    for command in commands {
+        judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
+    }
+}

@@ -1,0 +1,255 @@
+//! `assize up`, `serve` and `worker` as processes: they start, stop, die and come back without losing anything.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use assize::nats_server::Role;
+use serde_json::{Value, json};
+
+use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
+use crate::harness::process::{Process, descendants, is_alive};
+
+const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
+const ADD_SLOWLY: &str = "import time\na, b = map(int, input().split())\ntime.sleep(0.2)\nprint(a + b)\n";
+
+/// `assize up` on a free port with our sample packages.
+fn up(data: &Path) -> Process {
+    let problems = sample_package("");
+    Process::start(data, &["up", "--listen", "127.0.0.1:0", "--problems", problems.to_str().unwrap()])
+}
+
+fn address(process: &Process) -> String {
+    process.ready.trim().rsplit(' ').next().unwrap().to_owned()
+}
+
+async fn submit(address: &str, language: &str, code: &str) -> u64 {
+    let body = json!({ "code": code, "language": language, "question_id": "a" });
+    let answer = reqwest::Client::new().post(format!("{address}/submit")).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json::<Value>().await.unwrap()["id"].as_u64().unwrap()
+}
+
+async fn text(url: String) -> String {
+    reqwest::get(url).await.unwrap().text().await.unwrap()
+}
+
+/// The result once it is there.
+async fn result(address: &str, number: u64) -> Value {
+    let wait = async {
+        loop {
+            let answer: Value =
+                serde_json::from_str(&text(format!("{address}/result/{number}")).await).unwrap();
+            if answer["status"] == "judged" || answer["status"] == "failed" {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("a result in time")
+}
+
+/// Runs a command that is to end by itself.
+fn run(data: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_assize")).args(args).env("ASSIZE_DATA", data).output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_interface_works_and_data_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let judge = up(&data);
+    let at = address(&judge);
+    assert_eq!(submit(&at, "python3", ADD).await, 1);
+    assert_eq!(submit(&at, "cpp17", "int main(){}").await, 2);
+    assert_eq!(result(&at, 1).await["verdict"], "AC");
+    assert_eq!(result(&at, 2).await["verdict"], "WA");
+    let before = text(format!("{at}/v1/submissions")).await;
+    assert_eq!(judge.terminate(), Some(0));
+
+    let judge = up(&data);
+    let at = address(&judge);
+    assert_eq!(text(format!("{at}/v1/submissions")).await, before);
+    assert_eq!(submit(&at, "python3", "print(").await, 3);
+    assert_eq!(result(&at, 3).await["verdict"], "CE");
+    assert_eq!(judge.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_judge_comes_back_with_everything_it_had_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let judge = up(&data);
+    let at = address(&judge);
+    for _ in 0..4 {
+        submit(&at, "python3", ADD_SLOWLY).await;
+    }
+    let children = descendants(judge.pid());
+    assert!(children.len() >= 3, "nats-server, keeper and slots");
+    judge.kill9();
+    let gone = async {
+        while children.iter().any(|child| is_alive(*child)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the children die with it");
+
+    let judge = up(&data);
+    let at = address(&judge);
+    for number in 1..=4 {
+        assert_eq!(result(&at, number).await["verdict"], "AC");
+    }
+    assert_eq!(submit(&at, "python3", ADD).await, 5);
+    assert_eq!(judge.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_private_server_is_started_again_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let judge = up(&data);
+    let at = address(&judge);
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        numbers.push(submit(&at, "python3", ADD_SLOWLY).await);
+    }
+    let name =
+        |pid: &nix::unistd::Pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let server = descendants(judge.pid()).into_iter().find(|pid| name(pid).trim() == "nats-server").unwrap();
+    nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGKILL).unwrap();
+    for number in numbers {
+        assert_eq!(result(&at, number).await["verdict"], "AC");
+    }
+    assert_eq!(submit(&at, "python3", ADD).await, 4);
+    assert_eq!(result(&at, 4).await["verdict"], "AC");
+    assert_eq!(judge.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_history_gives_the_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let file = folder.path().join("history.ndjson");
+    let file = file.to_str().unwrap();
+    let paths = ["/v1/submissions", "/v1/problems", "/v1/problems/a", "/result/1", "/result/2", "/result/3"];
+    let answers = async |at: &str| {
+        let mut answers = Vec::new();
+        for path in paths {
+            answers.push(text(format!("{at}{path}")).await);
+        }
+        answers
+    };
+    let judge = up(&data);
+    let at = address(&judge);
+    for code in [ADD, "print(0)", "print("] {
+        let number = submit(&at, "python3", code).await;
+        result(&at, number).await;
+    }
+    let original = answers(&at).await;
+    assert_eq!(judge.terminate(), Some(0));
+    let exported = run(&data, &["events", "export", file]);
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let imported = run(&copy, &["events", "import", file]);
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let judge = up(&copy);
+    let at = address(&judge);
+    assert_eq!(answers(&at).await, original);
+    // And it judges on: the sources and packages came along.
+    assert_eq!(submit(&at, "python3", ADD).await, 4);
+    assert_eq!(result(&at, 4).await["verdict"], "AC");
+    assert_eq!(judge.terminate(), Some(0));
+    let verified = run(&copy, &["replay", "--verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let judge = up(&data);
+    let second = run(&data, &["up", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success());
+    assert!(said.contains(&format!("is in use by process {}", judge.pid())), "{said}");
+    assert_eq!(judge.terminate(), Some(0));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_at = taken.local_addr().unwrap().to_string();
+    let refused = run(&data, &["up", "--listen", &taken_at]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains(&format!("{taken_at} is in use by another program")), "{said}");
+
+    let open = run(&data, &["up", "--listen", "0.0.0.0:0"]);
+    let said = String::from_utf8_lossy(&open.stderr).into_owned();
+    assert!(said.contains("can be reached by others"), "{said}");
+
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let unwritable = run(&file.join("data"), &["up", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&unwritable.stderr).into_owned();
+    assert!(said.contains("cannot write to data directory"), "{said}");
+
+    let nowhere = run(&data, &["worker", "--nats", "nats://127.0.0.1:9"]);
+    let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(said.contains("cannot connect to NATS at 127.0.0.1:9"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_run_apart_and_a_killed_api_continues_exactly() {
+    let nats = TestJudge::start().await;
+    nats.publish("a").await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("api");
+    let password = nats.nats.password(Role::Api);
+    let url = nats.nats.url().replace("nats://", &format!("nats://api:{}@", password.reveal()));
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--nats", &url];
+    let api = Process::start(&data, &serve);
+    let at = address(&api);
+    let worker = Process::start(nats.nats.root(), &["worker", "--slots", "1"]);
+    for _ in 0..3 {
+        submit(&at, "python3", ADD_SLOWLY).await;
+    }
+    api.kill9();
+    let api = Process::start(&data, &serve);
+    let at = address(&api);
+    for number in 1..=3 {
+        assert_eq!(result(&at, number).await["verdict"], "AC");
+    }
+    let survived = text(format!("{at}/v1/submissions")).await;
+    assert_eq!(api.terminate(), Some(0));
+    // The same from nothing.
+    let api = Process::start(&folder.path().join("fresh"), &serve);
+    assert_eq!(text(format!("{}/v1/submissions", address(&api))).await, survived);
+    assert_eq!(api.terminate(), Some(0));
+    assert_eq!(worker.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_submissions_of_sixteen_clients_all_get_their_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let judge = up(&folder.path().join("data"));
+    let at = address(&judge);
+    let clients = (0..16).map(|client| {
+        let at = at.clone();
+        tokio::spawn(async move {
+            let mut numbers = Vec::new();
+            for turn in (client..300).step_by(16) {
+                let code = if turn % 3 == 0 { "print(0)" } else { ADD };
+                numbers.push((submit(&at, "python3", code).await, if turn % 3 == 0 { "WA" } else { "AC" }));
+            }
+            numbers
+        })
+    });
+    let mut all = Vec::new();
+    for client in futures::future::join_all(clients).await {
+        all.extend(client.unwrap());
+    }
+    let mut numbers: Vec<u64> = all.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=300).collect::<Vec<u64>>());
+    for (number, expected) in all {
+        assert_eq!(result(&at, number).await["verdict"], expected);
+    }
+    assert_eq!(judge.terminate(), Some(0));
+}
