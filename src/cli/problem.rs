@@ -209,6 +209,8 @@ impl Tally {
         match self {
             Self { faults: 1.., .. } => Exit::Fault,
             Self { broken: 1.., .. } | Self { packages_refused: 1.., .. } => Exit::No,
+            // What was not judged was not verified, and a package without any submission says nothing either.
+            Self { skipped: 1.., .. } | Self { kept: 0, .. } => Exit::No,
             _ => Exit::Done,
         }
     }
@@ -308,7 +310,7 @@ fn print_package(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
         output::line(&format!("  {} {folder}/{warning}", paint("warning:", Colour::Yellow)))?;
     }
     if loaded.package.as_ref().is_ok_and(|package| package.package.jury_submissions.is_empty()) {
-        output::line("  there are no jury submissions")?;
+        output::line("  there are no jury submissions, so nothing is verified")?;
     }
     Ok(())
 }

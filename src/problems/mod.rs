@@ -183,9 +183,19 @@ fn find_titles(
     }
     // Legacy packages of several languages state their titles in the statements.
     for statement in statements.iter().filter(|statement| statement.kind == StatementKind::Tex) {
-        if !titles.contains_key(&statement.language)
-            && let Some(title) = title_in_tex(&tree.read_text(&statement.path, warnings)?)
-        {
+        if titles.contains_key(&statement.language) {
+            continue;
+        }
+        // Old packages have statements in whatever encoding their TeX took; nothing is judged by them.
+        let text = match tree.read_text(&statement.path, warnings) {
+            Ok(text) => text,
+            Err(PackageError::Invalid { place, what }) => {
+                warnings.push(Warning { place, what: format!("{what}, so its title is not known") });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(title) = title_in_tex(&text) {
             titles.insert(statement.language.clone(), title);
         }
     }

@@ -347,8 +347,6 @@ pub enum Feature {
     IncludedFiles,
     /// Testcases that pass arguments, files or settings of their own.
     TestcaseSettings,
-    /// Flags of the output validator that only some testcases have.
-    GroupValidatorFlags,
 }
 
 impl fmt::Display for Unsupported {
@@ -368,7 +366,6 @@ impl fmt::Display for Feature {
             Feature::Grading => "custom graders and grader flags are not judged yet",
             Feature::IncludedFiles => "files included in submissions are not compiled yet",
             Feature::TestcaseSettings => "arguments, files and settings of single testcases are not used yet",
-            Feature::GroupValidatorFlags => "validator flags of single groups are not used yet",
         })
     }
 }

@@ -249,12 +249,6 @@ impl Reader<'_> {
         {
             self.unsupported.push(Unsupported { feature: Feature::Grading, place: Place::line(file, line) });
         }
-        if let Some(place) = &flags_place
-            && !group.validator_flags.is_empty()
-        {
-            self.unsupported
-                .push(Unsupported { feature: Feature::GroupValidatorFlags, place: place.clone() });
-        }
         Ok(flags_place)
     }
 

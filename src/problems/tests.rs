@@ -30,6 +30,10 @@ impl Scratch {
     }
 
     fn with(self, path: &str, content: &str) -> Scratch {
+        self.with_bytes(path, content.as_bytes())
+    }
+
+    fn with_bytes(self, path: &str, content: &[u8]) -> Scratch {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
         fs::write(path, content).expect("a file");
@@ -213,11 +217,21 @@ fn directories_without_settings_are_groups_only_in_old_versions() {
     };
     assert_eq!(group_of("secret/plain/1"), Some("secret"));
     assert_eq!(group_of("secret/group/1"), Some("secret/group"));
-    let unsupported: Vec<String> = package.unsupported().iter().map(Unsupported::to_string).collect();
-    assert_eq!(
-        unsupported,
-        ["data/secret/group/test_group.yaml:1: validator flags of single groups are not used yet"]
-    );
+    let flags_of = |name: &str| {
+        package.testcases.iter().find(|testcase| testcase.name == name).map(|t| t.validator_flags.clone())
+    };
+    assert_eq!(flags_of("secret/plain/1"), Some(vec![]));
+    assert_eq!(flags_of("secret/group/1"), Some(vec!["case_sensitive".to_owned()]));
+    assert_eq!(package.unsupported(), []);
+}
+
+#[test]
+fn a_statement_in_another_encoding_costs_its_title_only() {
+    let package = Scratch::new()
+        .with("problem.yaml", "name: Hello\nlimits: {time_limit: 1}\n")
+        .with_bytes("problem_statement/problem.sv.tex", b"\\problemname{H\xe4lsa}\n")
+        .warns(&["problem_statement/problem.sv.tex:1: is not UTF-8, so its title is not known"]);
+    assert_eq!(package.title(&["sv"]), "Hello");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Calls into a slot block, so each slot lives on a thread of its own and is spoken to by messages. What the
 //! sandbox reports is turned here into the domain's words: an [`Observation`], never a verdict.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +13,10 @@ use assize_sandbox::{
     Canceller, Collect, CollectFailure, End, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome, Policy,
     Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin,
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::ids::Sha256Digest;
 use crate::domain::verdict::{Exit, Observation, Stop};
 use crate::error_chain::chain;
 
@@ -299,6 +302,19 @@ pub struct Ran {
     pub stderr: Vec<u8>,
     /// The confinement layers that held the run.
     pub layers: Vec<String>,
+}
+
+impl Ran {
+    /// SHA-256 of standard output, read in pieces.
+    pub fn stdout_sha256(&self) -> std::io::Result<Sha256Digest> {
+        let (mut reader, mut hasher, mut buffer) = (self.stdout.reader(), Sha256::new(), [0; 16 << 10]);
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(Sha256Digest::from_bytes(hasher.finalize().into())),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    }
 }
 
 /// What came of one build.

@@ -101,21 +101,29 @@ fn judge(
     limits: &RunLimits,
 ) -> Result<TestcaseResult, LaunchError> {
     let ran = program.run(input, launch)?;
-    let read = |bytes_max| {
-        ran.stdout
-            .read_first(bytes_max)
-            .map_err(|source| LaunchError::Memory { name: "output".to_owned(), source })
-    };
-    let output = read(ran.stdout.len())?;
+    let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
+    let read = |bytes_max| ran.stdout.read_first(bytes_max).map_err(unreadable);
     let mut wrong = None;
-    let verdict =
-        verdict::of(&ran.observation, limits, || match default_validator::compare(answer, &output, flags) {
-            Comparison::Accepted => true,
-            Comparison::Wrong { message } => {
+    let mut unread = None;
+    // A flood that was ended for being one is never copied: only the validator needs the whole output in one piece.
+    let verdict = verdict::of(&ran.observation, limits, || {
+        let comparison =
+            read(ran.stdout.len()).map(|output| default_validator::compare(answer, &output, flags));
+        match comparison {
+            Ok(Comparison::Accepted) => true,
+            Ok(Comparison::Wrong { message }) => {
                 wrong = Some(message);
                 false
             }
-        });
+            Err(error) => {
+                unread = Some(error);
+                false
+            }
+        }
+    });
+    if let Some(error) = unread {
+        return Err(error);
+    }
     let mut message = wrong.unwrap_or_else(|| describe(verdict, &ran, limits));
     message.truncate(message.floor_char_boundary(1024.min(message.len())));
     Ok(TestcaseResult {
@@ -124,8 +132,8 @@ fn judge(
         memory_meter: ran.memory_meter.clone(),
         message,
         output_excerpt: String::from_utf8_lossy(&read(EXCERPT_BYTES)?).into_owned(),
-        output_bytes: output.len() as u64,
-        output_sha256: Sha256Digest::of(&output),
+        output_bytes: ran.stdout.len(),
+        output_sha256: ran.stdout_sha256().map_err(unreadable)?,
     })
 }
 

@@ -393,7 +393,8 @@ fn within(answer: &Number<'_>, output: &Number<'_>, tolerance: Tolerance, relati
         };
         answer.distance(output)?.at_most(bound)
     };
-    exactly().unwrap_or(distance <= bound)
+    // Beyond the range of doubles everything is infinitely far, and an infinite bound would let anything pass.
+    exactly().unwrap_or(bound.is_finite() && distance <= bound)
 }
 
 // ---------------------------------------------------------------------------------------------- messages

@@ -165,6 +165,8 @@ fn numbers_are_compared_within_a_tolerance() {
         ("float_tolerance 1e-6", "inf", "1"),
         ("float_tolerance 1e-6", "inf", "infinity"),
         ("float_tolerance 1e-6", "1e400", "1e401"),
+        ("float_tolerance 1e-6", "1e400", "5"),
+        ("float_relative_tolerance 1e-6", "1e400", "0"),
         // Without a tolerance numbers are words.
         ("case_sensitive", "1.0", "1.00"),
     ] {
