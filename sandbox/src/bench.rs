@@ -24,6 +24,12 @@ const THROUGHPUT: Duration = Duration::from_secs(2);
 /// armed meanwhile. Both sides of a round get this pause, and throughput is measured without it.
 const BETWEEN_FRESH_RUNS: Duration = Duration::from_millis(5);
 
+/// How many runs follow each other: a submission has many testcases, and its runs are asked for one ahead.
+const TURN: usize = 10;
+
+/// The first runs fill caches and do not count.
+const WARM_UP: usize = 10;
+
 /// One program to measure.
 struct Subject {
     name: &'static str,
@@ -98,7 +104,7 @@ fn measure(
     Ok(())
 }
 
-/// Milliseconds of each round, bare and confined, in turns.
+/// Milliseconds of each run, bare and confined, in turns of [`TURN`] runs each (of one in the fresh profile).
 fn interleaved(
     slot: &mut Slot,
     subject: &Subject,
@@ -109,26 +115,35 @@ fn interleaved(
     let mut session = slot.open(&job)?;
     let spec = RunSpec::new(Stdin::Null, limits(profile));
     let (mut bare, mut confined) = (Vec::new(), Vec::new());
-    let pause = if profile == Profile::Run { Duration::ZERO } else { BETWEEN_FRESH_RUNS };
-    for round in 0..rounds + 10 {
+    let (turn, pause) =
+        if profile == Profile::Run { (TURN, Duration::ZERO) } else { (1, BETWEEN_FRESH_RUNS) };
+    while bare.len() < rounds + WARM_UP {
         thread::sleep(pause);
-        let start = Instant::now();
-        subject.run_bare()?;
-        let bare_ms = start.elapsed().as_secs_f64() * 1e3;
-        thread::sleep(pause);
-        let start = Instant::now();
-        let outcome = session.run(&spec)?;
-        let confined_ms = start.elapsed().as_secs_f64() * 1e3;
-        if outcome.report.end != End::Finished {
-            return Err(format!("{} ended by {:?}", subject.name, outcome.report.end).into());
+        for _ in 0..turn {
+            let start = Instant::now();
+            subject.run_bare()?;
+            bare.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        // The first rounds fill caches.
-        if round >= 10 {
-            bare.push(bare_ms);
-            confined.push(confined_ms);
+        thread::sleep(pause);
+        let mut last = Instant::now();
+        session.start(&spec)?;
+        for index in 1..=turn {
+            if index < turn {
+                session.start(&spec)?;
+            }
+            finished(subject, session.finish()?.report.end)?;
+            confined.push(last.elapsed().as_secs_f64() * 1e3);
+            last = Instant::now();
         }
     }
-    Ok((bare, confined))
+    Ok((bare.split_off(WARM_UP), confined.split_off(WARM_UP)))
+}
+
+fn finished(subject: &Subject, end: End) -> Result<(), Box<dyn Error>> {
+    match end {
+        End::Finished => Ok(()),
+        other => Err(format!("{} ended by {other:?}", subject.name).into()),
+    }
 }
 
 /// Runs per second with `count` slots at once.
@@ -150,8 +165,10 @@ fn throughput(
                 let spec = RunSpec::new(Stdin::Null, limits(profile));
                 barrier.wait();
                 let start = Instant::now();
+                session.start(&spec)?;
                 while start.elapsed() < THROUGHPUT {
-                    session.run(&spec)?;
+                    session.start(&spec)?;
+                    session.finish()?;
                     runs += 1;
                 }
                 Ok(runs as f64 / start.elapsed().as_secs_f64())

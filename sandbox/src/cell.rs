@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use crate::confine::Armed;
 use crate::error::Failure;
-use crate::run::Runner;
+use crate::run::{Ready, Runner};
 use crate::sys::{self, Image, Key, Stack};
 use crate::warden::Warden;
 use crate::wire::{self, Open, Opened, Ran, Run};
-use crate::{Layer, Profile, confine, root};
+use crate::{Layer, Profile, confine, root, run};
 
 /// After this many runs a cell asks to be replaced.
 const RUNS_MAX: u32 = 10_000;
@@ -19,6 +19,16 @@ const RUNS_MAX: u32 = 10_000;
 /// Lives a cell's life. `internal` is the warden's socket: it says when the maps are written and brings the job.
 /// Where the job's kind is `expected`, the cell confines itself for it at once.
 pub(crate) fn live(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Result<()> {
+    match take_job(warden, internal, expected) {
+        // The judge has given the session up.
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Result<()> {
     let mut go = [0; 1];
     if sys::receive(internal.as_fd(), &mut go, Key::NONE)?.is_none() {
         return Ok(());
@@ -30,6 +40,7 @@ pub(crate) fn live(warden: Warden, internal: OwnedFd, expected: Option<Open>) ->
         // After a failure half-way nobody knows whether the filter is in place; the key does no harm without it.
         key = warden.filters.key;
     }
+    let ready = if expected.is_some() { Ready::make(&warden.groups, key).ok() } else { None };
     let Some((open, fds)) = wire::receive::<Open>(internal.as_fd(), key)? else {
         return Ok(());
     };
@@ -44,6 +55,15 @@ pub(crate) fn live(warden: Warden, internal: OwnedFd, expected: Option<Open>) ->
             Err(failure) => return wire::send(session.as_fd(), &Opened::Err(failure), &[], key),
         };
     wire::send(session.as_fd(), &Opened::Ok(layers), &[], key)?;
+    match ready {
+        Some(ready) => runner.ready = Some(ready),
+        None => runner.get_ready(),
+    }
+    serve(&mut runner, &session, open.profile, key)
+}
+
+/// Runs the program for every message on `session`, until it closes or this cell retires.
+fn serve(runner: &mut Runner, session: &OwnedFd, profile: Profile, key: Key) -> io::Result<()> {
     for count in 1..=RUNS_MAX {
         let Some((run, fds)) = wire::receive::<Run>(session.as_fd(), key)? else {
             return Ok(());
@@ -51,12 +71,14 @@ pub(crate) fn live(warden: Warden, internal: OwnedFd, expected: Option<Open>) ->
         match runner.run(&run, fds.into_iter().next()) {
             Ok((mut ran, fds)) => {
                 let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-                ran.retires = count == RUNS_MAX || is_doubtful(open.profile, &ran.report);
+                ran.retires = count == RUNS_MAX || is_doubtful(profile, &ran.report);
                 let retires = ran.retires;
                 wire::send(session.as_fd(), &Ran::Ok(ran), &numbers, key)?;
                 if retires {
                     return Ok(());
                 }
+                drop(fds);
+                runner.get_ready();
             }
             // After a failure of ours nothing is known of our state; a fresh cell is cheap.
             Err(failure) => return wire::send(session.as_fd(), &Ran::Err(failure), &[], key),
@@ -152,19 +174,22 @@ fn enter(
     let null =
         File::options().read(true).write(true).open("/dev/null").map_err(io_step("opening /dev/null"))?;
     let Armed { layers, oom_score } = armed;
+    let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
         profile: open.profile,
         key: warden.filters.key,
         image: Image::new(image_fd, path, argv.clone(), env),
         argv,
         groups: warden.groups,
-        layers: layers.clone(),
+        hard_limits,
         cancel: handed.cancel,
         oom_score,
         null: OwnedFd::from(null),
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
         files_bytes,
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
+        buffer: vec![0; run::OUTPUT_BUFFER_BYTES],
+        ready: None,
     };
     Ok((runner, layers))
 }

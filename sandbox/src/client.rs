@@ -1,5 +1,6 @@
 //! The judge's side: starts a keeper, opens sessions in its slots, runs programs and cancels them.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ use crate::{
 const READY_MAX: Duration = Duration::from_secs(60);
 /// How much longer than its wall limit a run may take before its slot is given up.
 const GRACE: Duration = Duration::from_secs(30);
+/// How many runs a cell has at most: the one that runs and the one after it. So neither side ever waits for room in
+/// the other's socket.
+const AHEAD_MAX: usize = 2;
 
 /// How to start a keeper.
 #[derive(Debug, Clone)]
@@ -154,9 +158,19 @@ impl Slot {
             tmpfs_inodes: 0,
             again: false,
         };
-        let mut session = Session { slot: self, open, files, cell: None, layers: Vec::new() };
+        let mut session = Session {
+            slot: self,
+            open,
+            files,
+            cell: None,
+            layers: Vec::new(),
+            asked: VecDeque::new(),
+            sent: 0,
+            is_opening: false,
+        };
         if job.profile == Profile::Run {
             session.connect()?;
+            session.opened()?;
         }
         Ok(session)
     }
@@ -167,57 +181,144 @@ impl Slot {
     }
 }
 
-/// A prepared confinement. Dropping it ends it.
+/// A prepared confinement. Dropping it ends it, and whatever runs in it.
+///
+/// Runs may be asked for ahead of time: [`start`](Self::start) any number, then [`finish`](Self::finish) them in
+/// the same order. The cell goes from one to the next without waiting for us, so that a caller who looks at one outcome
+/// while the next program runs costs no time between runs.
 #[derive(Debug)]
 pub struct Session<'slot> {
     slot: &'slot mut Slot,
     open: Open,
     files: Vec<SealedFile>,
-    /// The socket of a cell that is ready for the next run.
+    /// The socket of a cell that is ready for the next run, or in the middle of those that were sent.
     cell: Option<OwnedFd>,
     layers: Vec<Layer>,
+    /// Runs that were asked for and whose outcome has not been taken, oldest first.
+    asked: VecDeque<Asked>,
+    /// How many of them, from the oldest on, the cell has.
+    sent: usize,
+    /// Whether the cell has yet to say that it is ready. It may be sent runs all the same.
+    is_opening: bool,
+}
+
+/// A run that was asked for.
+#[derive(Debug)]
+struct Asked {
+    run: Run,
+    fds: Vec<OwnedFd>,
+    /// How long its answer may take.
+    patience: Duration,
+    /// Size and inodes of its tmpfs.
+    tmpfs: (u64, u64),
 }
 
 impl Session<'_> {
-    /// Runs the program once and waits for its end.
+    /// Runs the program once and waits for its end. Whatever was started before and not finished is forgotten.
     pub fn run(&mut self, spec: &RunSpec<'_>) -> Result<Outcome, SandboxError> {
+        self.forget();
+        self.start(spec)?;
+        self.finish()
+    }
+
+    /// Asks for a run, which begins when those that were asked for before have ended.
+    pub fn start(&mut self, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
         check_run(self.open.profile, spec)?;
+        let mut fds = Vec::new();
+        if let Stdin::Sealed(file) = spec.stdin {
+            fds.push(channel("opening the input", file.reopen())?);
+        }
+        let run =
+            Run { limits: spec.limits, collect: spec.collect.clone(), extra_args: spec.extra_args.clone() };
+        let patience = Duration::from_millis(spec.limits.wall_ms).saturating_add(GRACE);
+        let tmpfs = (spec.limits.tmpfs_bytes, spec.limits.tmpfs_inodes);
+        self.asked.push_back(Asked { run, fds, patience, tmpfs });
+        self.send_ahead().inspect_err(|_| self.forget())
+    }
+
+    /// Waits for the oldest run that was started and not finished. After an error nothing is left started.
+    pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
+        let outcome = self.send_ahead().and_then(|()| self.receive());
+        // The next one runs while the caller looks at this one.
+        let next = if outcome.is_ok() { self.send_ahead() } else { Ok(()) };
+        if outcome.is_err() || next.is_err() {
+            self.forget();
+        }
+        next.and(outcome)
+    }
+
+    /// How many runs were started and not finished.
+    pub fn started(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Forgets all that was started; a cell in the middle of it is given up, and killed when the slot is used next.
+    fn forget(&mut self) {
+        self.asked.clear();
+        if self.sent > 0 {
+            self.sent = 0;
+            self.cell = None;
+        }
+    }
+
+    /// Sends the cell what it may have: everything where it serves many runs, the oldest where it serves one.
+    fn send_ahead(&mut self) -> Result<(), SandboxError> {
+        let ahead_max = if self.open.profile == Profile::Run { AHEAD_MAX } else { 1 };
+        while self.sent < self.asked.len().min(ahead_max) {
+            if self.sent == 0 {
+                self.get_cell()?;
+            }
+            let (Some(cell), Some(asked)) = (&self.cell, self.asked.get(self.sent)) else {
+                return Err(SandboxError::Lost { during: "sending a run" });
+            };
+            let numbers: Vec<RawFd> = asked.fds.iter().map(AsRawFd::as_raw_fd).collect();
+            match wire::send(cell.as_fd(), &asked.run, &numbers, Key::NONE) {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+                {
+                    // A cell that retires closes after its last answer: what it did not take goes to the next.
+                    if self.sent > 0 {
+                        return Ok(());
+                    }
+                    return Err(SandboxError::Lost { during: "sending a run" });
+                }
+                other => channel("sending a run", other)?,
+            }
+            self.sent += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that there is a cell which the oldest run can be sent to.
+    fn get_cell(&mut self) -> Result<(), SandboxError> {
         if self.open.profile == Profile::Build {
-            self.open.tmpfs_bytes = spec.limits.tmpfs_bytes;
-            self.open.tmpfs_inodes = spec.limits.tmpfs_inodes;
+            (self.open.tmpfs_bytes, self.open.tmpfs_inodes) =
+                self.asked.front().map_or((0, 0), |run| run.tmpfs);
             self.cell = None;
         }
         // A cell that was killed meanwhile has closed its socket.
         if self.cell.as_ref().is_some_and(is_closed) {
             self.cell = None;
         }
-        let cell = match self.cell.take() {
-            Some(cell) => cell,
-            None => {
-                self.connect().map(|()| self.cell.take())?.ok_or(SandboxError::Lost { during: "opening" })?
-            }
+        if self.cell.is_none() { self.connect() } else { Ok(()) }
+    }
+
+    /// Waits for the oldest run's answer.
+    fn receive(&mut self) -> Result<Outcome, SandboxError> {
+        self.opened()?;
+        let (Some(cell), Some(asked)) = (&self.cell, self.asked.front()) else {
+            return Err(SandboxError::InvalidJob("no run was started".to_owned()));
         };
-        let run =
-            Run { limits: spec.limits, collect: spec.collect.clone(), extra_args: spec.extra_args.clone() };
-        let stdin = match spec.stdin {
-            Stdin::Null => None,
-            Stdin::Sealed(file) => Some(channel("opening the input", file.reopen())?),
-        };
-        let numbers: Vec<RawFd> = stdin.iter().map(AsRawFd::as_raw_fd).collect();
-        match wire::send(cell.as_fd(), &run, &numbers, Key::NONE) {
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
-            {
-                return Err(SandboxError::Lost { during: "sending a run" });
-            }
-            other => channel("sending a run", other)?,
+        let (ran, fds) = answer::<Ran>(cell, asked.patience, "running a program")?;
+        let mut ran = ran?;
+        self.asked.pop_front();
+        self.sent -= 1;
+        if ran.retires {
+            // What it had been sent ahead dies with it, and is sent again to the next.
+            self.cell = None;
+            self.sent = 0;
         }
-        let patience = Duration::from_millis(spec.limits.wall_ms).saturating_add(GRACE);
-        let (ran, fds) = answer::<Ran>(&cell, patience, "running a program")?;
-        let ran = ran?;
-        if !ran.retires {
-            self.cell = Some(cell);
-        }
+        ran.report.layers.clone_from(&self.layers);
         let mut fds = fds.into_iter();
         let stdout = fds.next().ok_or(SandboxError::Lost { during: "receiving output" })?;
         let stdout = channel("receiving the output", SealedFile::from_fd(stdout))?;
@@ -233,7 +334,7 @@ impl Session<'_> {
         &self.layers
     }
 
-    /// Asks the warden for a cell and waits until it is ready.
+    /// Asks the warden for a cell.
     fn connect(&mut self) -> Result<(), SandboxError> {
         let (ours, theirs) = channel("making a session's socket", pair())?;
         let mut files = Vec::new();
@@ -253,13 +354,31 @@ impl Session<'_> {
             }
             other => channel("opening a session", other)?,
         }
-        drop(theirs);
-        let (opened, _) = answer::<Opened>(&ours, READY_MAX, "opening a session")?;
-        self.layers = opened?;
         self.cell = Some(ours);
+        self.is_opening = true;
         // Whoever builds twice, a program of many processes over many testcases, builds a third time.
         self.open.again = self.open.profile == Profile::Build;
         Ok(())
+    }
+
+    /// Waits until the cell that was asked for is ready.
+    fn opened(&mut self) -> Result<(), SandboxError> {
+        let Some(cell) = self.cell.as_ref().filter(|_| self.is_opening) else {
+            return Ok(());
+        };
+        let (opened, _) = answer::<Opened>(cell, READY_MAX, "opening a session")?;
+        self.is_opening = false;
+        self.layers = opened.inspect_err(|_| self.cell = None)?;
+        Ok(())
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // What still runs would otherwise go on until a limit of its own.
+        if self.sent > 0 {
+            let _ = self.slot.cancel.write(1);
+        }
     }
 }
 

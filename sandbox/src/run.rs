@@ -18,14 +18,16 @@ use crate::collect;
 use crate::error::Failure;
 use crate::sys::{self, Image, Key, Stack};
 use crate::wire::{RanWell, Run};
-use crate::{End, Exit, Layer, Limits, MemoryMeter, Profile, Report};
+use crate::{End, Exit, Limits, MemoryMeter, Profile, Report};
 
 /// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
 const MEMORY_BYTES_SLACK: u64 = 8 << 20;
 /// How much is read from a pipe before the clocks are looked at again.
 const BYTES_PER_TURN: usize = 1 << 20;
 /// How much is read at once.
-const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+pub(crate) const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+/// How long output may lie in its pipe before it is fetched.
+const OUTPUT_PAUSE: Duration = Duration::from_millis(1);
 /// The shortest wait, so that a program close to its limit does not make us spin.
 const WAIT_MIN: Duration = Duration::from_micros(200);
 
@@ -37,7 +39,8 @@ pub(crate) struct Runner {
     /// The arguments of the job, before those of a run.
     pub(crate) argv: Vec<CString>,
     pub(crate) groups: SlotGroups,
-    pub(crate) layers: Vec<Layer>,
+    /// Limits of our own, which those of a run cannot exceed.
+    pub(crate) hard_limits: HardLimits,
     pub(crate) cancel: OwnedFd,
     /// When memory runs out in the slot's cgroup, the program must go and not the cell. A child inherits our score, so
     /// ours is the program's while it is being started.
@@ -47,6 +50,70 @@ pub(crate) struct Runner {
     pub(crate) cores: u32,
     pub(crate) files_bytes: u64,
     pub(crate) stack: Stack,
+    pub(crate) buffer: Vec<u8>,
+    /// What the next run needs, made while nothing is asked of us.
+    pub(crate) ready: Option<Ready>,
+}
+
+/// Pipes, a place for the output, and where the meters stood before the run.
+pub(crate) struct Ready {
+    stdout: (File, OwnedFd),
+    stderr: (File, OwnedFd),
+    kept: File,
+    before: Clocks,
+    oom_kills: u64,
+}
+
+impl Ready {
+    pub(crate) fn make(groups: &SlotGroups, key: Key) -> Result<Ready, Failure> {
+        Ok(Ready {
+            stdout: pipe(key)?,
+            stderr: pipe(key)?,
+            kept: File::from(io_step("making the output file", sys::memfd(c"stdout", key))?),
+            before: clocks(groups)?,
+            oom_kills: io_step("reading the cgroup's kills", groups.oom_kills())?,
+        })
+    }
+}
+
+fn clocks(groups: &SlotGroups) -> Result<Clocks, Failure> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)
+        .map_err(|errno| Failure::step("reading our own CPU time", &errno.into()))?;
+    let own_us = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64;
+    Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", groups.cpu_us())? })
+}
+
+fn pipe(key: Key) -> Result<(File, OwnedFd), Failure> {
+    let (ours, theirs) =
+        pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::step("making a pipe", &errno.into()))?;
+    // Non-blocking on our end alone: the two ends of a pipe have separate flags. A larger pipe means fewer
+    // switches; a host that refuses it (pipe-user-pages-soft) is only slower.
+    io_step("setting up a pipe", sys::fcntl(ours.as_fd(), libc::F_SETFL, libc::O_NONBLOCK, key))?;
+    let _ = sys::fcntl(ours.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, key);
+    Ok((File::from(ours), theirs))
+}
+
+/// Resources and their hard limits.
+pub(crate) type HardLimits = Vec<(libc::__rlimit_resource_t, u64)>;
+
+/// The hard limits of this process for everything that a run limits.
+pub(crate) fn hard_limits() -> io::Result<HardLimits> {
+    [
+        libc::RLIMIT_STACK,
+        libc::RLIMIT_CPU,
+        libc::RLIMIT_FSIZE,
+        libc::RLIMIT_NPROC,
+        libc::RLIMIT_NOFILE,
+        libc::RLIMIT_CORE,
+        libc::RLIMIT_MEMLOCK,
+        libc::RLIMIT_MSGQUEUE,
+        libc::RLIMIT_NICE,
+        libc::RLIMIT_RTPRIO,
+        libc::RLIMIT_AS,
+    ]
+    .into_iter()
+    .map(|resource| Ok((resource, sys::hard_limit(resource)?)))
+    .collect()
 }
 
 /// Our own `oom_score_adj`, opened while `/proc` could still be seen.
@@ -86,7 +153,7 @@ struct Output {
 
 /// Our own and the group's CPU time at one moment, in microseconds.
 #[derive(Clone, Copy)]
-struct Clocks {
+pub(crate) struct Clocks {
     own_us: u64,
     group_us: Option<u64>,
 }
@@ -110,6 +177,11 @@ struct Tally {
 }
 
 impl Runner {
+    /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
+    pub(crate) fn get_ready(&mut self) {
+        self.ready = Ready::make(&self.groups, self.key).ok();
+    }
+
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
     pub(crate) fn run(
         &mut self,
@@ -127,13 +199,14 @@ impl Runner {
             "setting the cgroup's limits",
             self.groups.limit(memory_cgroup_bytes, u64::from(limits.processes) + 2),
         )?;
-        let oom_kills_before = io_step("reading the cgroup's kills", self.groups.oom_kills())?;
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
-        let rlimits = io_step("choosing limits", self.rlimits(&limits))?;
-
-        let (stdout_ours, stdout_theirs) = self.pipe()?;
-        let (stderr_ours, stderr_theirs) = self.pipe()?;
-        let kept = File::from(io_step("making the output file", sys::memfd(c"stdout", self.key))?);
+        let rlimits = self.rlimits(&limits);
+        let ready = match self.ready.take() {
+            Some(ready) => ready,
+            None => Ready::make(&self.groups, self.key)?,
+        };
+        let Ready { stdout, stderr, kept, before, oom_kills: oom_kills_before } = ready;
+        let ((stdout_ours, stdout_theirs), (stderr_ours, stderr_theirs)) = (stdout, stderr);
         let mut output = Output {
             stdout: Some(stdout_ours),
             stderr: Some(stderr_ours),
@@ -144,8 +217,7 @@ impl Runner {
             stderr_bytes: 0,
             stderr_bytes_max: limits.stderr_bytes.min(Limits::STDERR_BYTES_MAX),
         };
-        let mut buffer = vec![0; OUTPUT_BUFFER_BYTES];
-        let before = self.clocks()?;
+        let mut buffer = std::mem::take(&mut self.buffer);
         let stdin = stdin.as_ref().unwrap_or(&self.null);
         let mut plan = Plan {
             image: &self.image,
@@ -182,15 +254,18 @@ impl Runner {
             // No writer lives any more, so this comes to an end.
             while output.turn(&mut buffer).map_err(|error| Failure::step("reading output", &error))? {}
         }
-        let after = self.clocks()?;
+        let after = clocks(&self.groups)?;
 
         let cpu_rusage_us = tally.user_us + tally.system_us;
         let cpu_cgroup_us = before.group_used_us(&after);
         let cpu_us = cpu_rusage_us.max(cpu_cgroup_us.unwrap_or(0));
-        let cgroup_peak = io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?;
-        let (memory_bytes_peak, memory_meter) = match (self.profile, cgroup_peak) {
-            (Profile::Build, Some(peak)) => (peak, MemoryMeter::CgroupPeak),
-            _ => (tally.maxrss_bytes, MemoryMeter::MaxRss),
+        let cgroup_peak = match self.profile {
+            Profile::Run => None,
+            Profile::Build => io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?,
+        };
+        let (memory_bytes_peak, memory_meter) = match cgroup_peak {
+            Some(peak) => (peak, MemoryMeter::CgroupPeak),
+            None => (tally.maxrss_bytes, MemoryMeter::MaxRss),
         };
         let status = tally.status.ok_or_else(|| lost("the program's status"))?;
         let exit = if libc::WIFSIGNALED(status) {
@@ -205,6 +280,7 @@ impl Runner {
         );
         let (files, uncollected) = collect::collect(&run.collect, self.profile, self.key);
         let (names, mut fds): (Vec<String>, Vec<OwnedFd>) = files.into_iter().unzip();
+        self.buffer = buffer;
         let kept = OwnedFd::from(output.kept);
         io_step("sealing the output", collect::seal(kept.as_fd(), self.key))?;
         fds.insert(0, kept);
@@ -223,7 +299,7 @@ impl Runner {
             stderr_bytes: output.stderr_bytes,
             processes_reaped: tally.count,
             uncollected,
-            layers: self.layers.clone(),
+            layers: Vec::new(),
         };
         Ok((RanWell { report, stderr: output.stderr_kept, files: names, retires: false }, fds))
     }
@@ -240,6 +316,9 @@ impl Runner {
     ) -> Result<Option<End>, Failure> {
         let wall_max = Duration::from_millis(limits.wall_ms);
         let cpu_max = Duration::from_millis(limits.cpu_ms);
+        // Output is fetched in bulk: a program that writes little by little is not interrupted for each piece. A
+        // pipe holds a MiB, so that waiting this long cannot hold up more than a GiB per second.
+        let mut listens = false;
         loop {
             let wall = start.elapsed();
             if wall >= wall_max {
@@ -258,18 +337,23 @@ impl Runner {
                 wait =
                     wait.min((idle_after.max(cpu * 10) - wall.min(idle_after.max(cpu * 10))).max(WAIT_MIN));
             }
-            let ready = wait_for(spawned, &self.cancel, output, wait)?;
-            if ready.cancelled {
+            if !listens {
+                wait = wait.min(OUTPUT_PAUSE);
+            }
+            let woken = wait_for(spawned, &self.cancel, output.pipes().filter(|_| listens), wait)?;
+            if woken.cancelled {
                 return Ok(Some(End::Cancelled));
             }
-            if ready.output {
-                output.turn(buffer).map_err(|error| Failure::step("reading output", &error))?;
+            if woken.ended {
+                return Ok(None);
+            }
+            if woken.output || !listens {
+                let came = output.turn(buffer).map_err(|error| Failure::step("reading output", &error))?;
                 if output.overflowed() {
                     return Ok(Some(End::OutputLimit));
                 }
-            }
-            if ready.ended {
-                return Ok(None);
+                // As long as there is some, more is likely soon.
+                listens = !came;
             }
         }
     }
@@ -281,28 +365,11 @@ impl Runner {
         if self.profile == Profile::Run {
             return Ok(process);
         }
-        let group_us = before.group_used_us(&self.clocks()?).unwrap_or(0);
+        let group_us = before.group_used_us(&clocks(&self.groups)?).unwrap_or(0);
         Ok(process.max(Duration::from_micros(group_us)))
     }
 
-    fn clocks(&self) -> Result<Clocks, Failure> {
-        let usage = getrusage(UsageWho::RUSAGE_SELF)
-            .map_err(|errno| Failure::step("reading our own CPU time", &errno.into()))?;
-        let own_us = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64;
-        Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", self.groups.cpu_us())? })
-    }
-
-    fn pipe(&self) -> Result<(File, OwnedFd), Failure> {
-        let (ours, theirs) =
-            pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::step("making a pipe", &errno.into()))?;
-        // Non-blocking on our end alone: the two ends of a pipe have separate flags. A larger pipe means fewer
-        // switches; a host that refuses it (pipe-user-pages-soft) is only slower.
-        io_step("setting up a pipe", sys::fcntl(ours.as_fd(), libc::F_SETFL, libc::O_NONBLOCK, self.key))?;
-        let _ = sys::fcntl(ours.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, self.key);
-        Ok((File::from(ours), theirs))
-    }
-
-    fn rlimits(&self, limits: &Limits) -> io::Result<Vec<(libc::__rlimit_resource_t, u64, u64)>> {
+    fn rlimits(&self, limits: &Limits) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
         // The cell is a process of the same user.
         let processes = u64::from(limits.processes) + 1;
         let stack_bytes = limits.stack_bytes.unwrap_or(limits.memory_bytes);
@@ -325,8 +392,9 @@ impl Runner {
         wanted
             .into_iter()
             .map(|(resource, value)| {
-                let value = value.min(sys::hard_limit(resource)?);
-                Ok((resource, value, value))
+                let hard = self.hard_limits.iter().find(|(limited, _)| *limited == resource);
+                let value = hard.map_or(value, |(_, hard)| value.min(*hard));
+                (resource, value, value)
             })
             .collect()
     }
@@ -368,32 +436,30 @@ fn why(limits: &Limits, seen: &Seen) -> End {
     }
 }
 
-/// What became ready.
-struct Ready {
+/// What there is to do while a program runs.
+struct Woken {
     ended: bool,
     output: bool,
     cancelled: bool,
 }
 
-fn wait_for(
+fn wait_for<'a>(
     spawned: &sys::Spawned,
     cancel: &OwnedFd,
-    output: &Output,
+    pipes: impl Iterator<Item = &'a File>,
     wait: Duration,
-) -> Result<Ready, Failure> {
+) -> Result<Woken, Failure> {
     let mut polled = vec![
         PollFd::new(spawned.pidfd.as_fd(), PollFlags::POLLIN),
         PollFd::new(cancel.as_fd(), PollFlags::POLLIN),
     ];
-    for pipe in output.stdout.iter().chain(&output.stderr) {
-        polled.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
-    }
+    polled.extend(pipes.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
     match ppoll(&mut polled, Some(TimeSpec::from_duration(wait)), None) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => {}
         Err(errno) => return Err(Failure::step("waiting for the program", &errno.into())),
     }
     let is_ready = |poll: &PollFd<'_>| poll.any().unwrap_or(true);
-    Ok(Ready {
+    Ok(Woken {
         ended: is_ready(&polled[0]),
         cancelled: is_ready(&polled[1]),
         output: polled[2..].iter().any(is_ready),
@@ -401,6 +467,11 @@ fn wait_for(
 }
 
 impl Output {
+    /// What a program can still write to.
+    fn pipes(&self) -> impl Iterator<Item = &File> {
+        self.stdout.iter().chain(&self.stderr)
+    }
+
     /// Reads some of what is there; false when there is nothing for now or for ever.
     fn turn(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let mut more = false;

@@ -3,6 +3,7 @@
 //! Both ends are of the same build, so the encoding may change at will. A message from a cell is not trusted: its size
 //! is bounded before it is decoded.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
@@ -11,6 +12,11 @@ use bincode::{Decode, Encode};
 use crate::error::Failure;
 use crate::sys::{self, Key, MESSAGE_BYTES_MAX};
 use crate::{Collect, HostFacts, Layer, Limits, Policy, Profile, Report};
+
+thread_local! {
+    /// Where messages are received: kept, since a page that is touched anew for each costs as much as the message.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_BYTES_MAX]);
+}
 
 /// Judge to keeper, once.
 #[derive(Debug, Encode, Decode)]
@@ -72,6 +78,7 @@ pub(crate) type Ran = Result<RanWell, Failure>;
 /// A run that was carried out.
 #[derive(Debug, Encode, Decode)]
 pub(crate) struct RanWell {
+    /// Without its layers, which the judge knows since the session was opened.
     pub(crate) report: Report,
     pub(crate) stderr: Vec<u8>,
     /// Names of the collected files, in the order of their descriptors.
@@ -96,15 +103,16 @@ pub(crate) fn receive<M: Decode<()>>(
     socket: BorrowedFd<'_>,
     key: Key,
 ) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-    let Some((count, fds)) = sys::receive(socket, &mut buffer, key)? else {
-        return Ok(None);
-    };
-    let config = bincode::config::standard().with_limit::<{ 4 * MESSAGE_BYTES_MAX }>();
-    let (message, used) = bincode::decode_from_slice(&buffer[..count], config)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    if used != count {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was longer than it said"));
-    }
-    Ok(Some((message, fds)))
+    BUFFER.with_borrow_mut(|buffer| {
+        let Some((count, fds)) = sys::receive(socket, buffer, key)? else {
+            return Ok(None);
+        };
+        let config = bincode::config::standard().with_limit::<{ 4 * MESSAGE_BYTES_MAX }>();
+        let (message, used) = bincode::decode_from_slice(&buffer[..count], config)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if used != count {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was longer than it said"));
+        }
+        Ok(Some((message, fds)))
+    })
 }

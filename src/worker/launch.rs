@@ -378,6 +378,12 @@ impl Confined<'_> {
 impl Prepared<'_> {
     /// Runs the program once on `input`.
     pub fn run(&mut self, input: &Input, limits: LaunchLimits) -> Result<Ran, LaunchError> {
+        self.start(input, limits)?;
+        self.finish()
+    }
+
+    /// Asks for a run on `input`, which begins as soon as those that were asked for before have ended.
+    pub fn start(&mut self, input: &Input, limits: LaunchLimits) -> Result<(), LaunchError> {
         let spec = RunSpec::new(
             Stdin::Sealed(&input.0),
             Limits {
@@ -387,7 +393,13 @@ impl Prepared<'_> {
                 ..wall(Limits::run(limits.cpu_ms), limits)
             },
         );
-        ran(self.losses.note(self.session.run(&spec))?)
+        // Not noted when it works: only an outcome shows that the slot lives.
+        Ok(self.session.start(&spec).or_else(|error| self.losses.note(Err(error)))?)
+    }
+
+    /// Waits for the oldest run that was started and not finished.
+    pub fn finish(&mut self) -> Result<Ran, LaunchError> {
+        ran(self.losses.note(self.session.finish())?)
     }
 }
 

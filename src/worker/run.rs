@@ -1,6 +1,7 @@
 //! A program on its testcases: run it on each input, compare the output with the answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::domain::default_validator::{self, Comparison, Flags};
 use crate::domain::ids::Sha256Digest;
@@ -8,8 +9,8 @@ use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
 
-use super::launch::{Command, Confined, Input, LaunchError, LaunchLimits, Prepared, ProgramFile, Ran};
-use super::packages::{JudgePackage, JudgePackageError};
+use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
+use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 
 /// The most of an output that is kept in an event, in bytes.
 const EXCERPT_BYTES: u64 = 256;
@@ -36,6 +37,9 @@ pub struct TestcaseResult {
 /// How often a testcase is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
+/// How many testcases are in the sandbox at once: the one that runs and the one that follows it.
+const RUNS_AHEAD: usize = 2;
+
 /// Runs and judges, in order, every testcase whose index is not in `judged`, as long as `record` says to go on.
 pub fn judge_all(
     slot: &mut Confined<'_>,
@@ -56,28 +60,40 @@ pub fn judge_all(
         processes: language.run.processes_limit,
     };
     let command = run_command(language, program, limits.memory_limit_bytes);
-    let mut waiting =
-        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).peekable();
+    let mut waiting: VecDeque<&JudgeTestcase> =
+        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).collect();
     let mut failures = 0;
-    'prepared: while waiting.peek().is_some() {
+    'prepared: while !waiting.is_empty() {
         let mut prepared = slot.prepare(&command, program)?;
-        while let Some(testcase) = waiting.peek() {
-            let data = testcase.data()?;
-            match judge(&mut prepared, &data.input, &data.answer, &testcase.flags, launch, &limits) {
-                Ok(result) => {
+        // The first of those that wait are in the sandbox: one runs while the one before it is compared.
+        let mut started: VecDeque<Arc<TestcaseData>> = VecDeque::new();
+        while let Some(&testcase) = waiting.front() {
+            let step = (|| {
+                for ahead in waiting.iter().take(RUNS_AHEAD).skip(started.len()) {
+                    let data = ahead.data()?;
+                    prepared.start(&data.input, launch)?;
+                    started.push_back(data);
+                }
+                Ok(prepared.finish()?)
+            })();
+            match step {
+                Ok(ran) => {
                     failures = 0;
-                    let index = testcase.index;
-                    waiting.next();
-                    if !record(index, result) {
+                    waiting.pop_front();
+                    let Some(data) = started.pop_front() else { continue 'prepared };
+                    let result = judge(&ran, &data.answer, &testcase.flags, &limits)?;
+                    if !record(testcase.index, result) {
                         return Ok(());
                     }
                 }
-                Err(error @ LaunchError::Sandbox(_)) if failures < SANDBOX_RETRIES => {
+                Err(error @ JudgePackageError::Launch(LaunchError::Sandbox(_)))
+                    if failures < SANDBOX_RETRIES =>
+                {
                     tracing::warn!(error = chain(&error), "the sandbox failed; trying again");
                     failures += 1;
                     continue 'prepared;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -91,16 +107,8 @@ pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u
     Command { argv: language.run_argv(&names, memory_bytes), env, roots: language.run.roots.clone() }
 }
 
-/// Runs and judges one testcase.
-fn judge(
-    program: &mut Prepared<'_>,
-    input: &Input,
-    answer: &[u8],
-    flags: &Flags,
-    launch: LaunchLimits,
-    limits: &RunLimits,
-) -> Result<TestcaseResult, LaunchError> {
-    let ran = program.run(input, launch)?;
+/// Judges what came of one testcase.
+fn judge(ran: &Ran, answer: &[u8], flags: &Flags, limits: &RunLimits) -> Result<TestcaseResult, LaunchError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let read = |bytes_max| ran.stdout.read_first(bytes_max).map_err(unreadable);
     let mut wrong = None;
@@ -124,7 +132,7 @@ fn judge(
     if let Some(error) = unread {
         return Err(error);
     }
-    let mut message = wrong.unwrap_or_else(|| describe(verdict, &ran, limits));
+    let mut message = wrong.unwrap_or_else(|| describe(verdict, ran, limits));
     message.truncate(message.floor_char_boundary(1024.min(message.len())));
     Ok(TestcaseResult {
         verdict,

@@ -285,3 +285,73 @@ fn a_policy_that_the_host_cannot_meet_is_refused() {
     let error = slot.open(&python(Profile::Run, "")).expect_err("it must not run");
     assert!(matches!(error, SandboxError::MissingLayer { .. }), "{error}");
 }
+
+/// A session whose runs print their argument, and take a GiB where it is `big`.
+const ECHO: &str = "import sys; x = bytearray(1 << 30 if sys.argv[1] == 'big' else 1); print(sys.argv[1])";
+
+fn asked(argument: &str) -> RunSpec<'static> {
+    RunSpec { extra_args: strings(&[argument]), ..RunSpec::new(Stdin::Null, Limits::run(10_000)) }
+}
+
+#[test]
+fn runs_that_are_asked_for_ahead_come_in_order() {
+    let mut place = Place::new();
+    let mut session = place.slot.open(&python(Profile::Run, ECHO)).expect("a session opens");
+    for name in ["one", "two", "three", "four", "five"] {
+        session.start(&asked(name)).expect("it is asked for");
+    }
+    assert_eq!(session.started(), 5);
+    for name in ["one", "two", "three", "four", "five"] {
+        let outcome = session.finish().expect("it runs");
+        assert_eq!(stdout(&outcome), format!("{name}\n"), "{:?}", outcome.report);
+    }
+    assert!(matches!(session.finish(), Err(SandboxError::InvalidJob(_))));
+    // A run that nobody finished is forgotten by the next.
+    session.start(&asked("never")).expect("it is asked for");
+    assert_eq!(stdout(&session.run(&asked("now")).expect("it runs")), "now\n");
+}
+
+#[test]
+fn a_cell_that_retires_takes_no_run_with_it() {
+    let mut place = Place::new();
+    let mut session = place.slot.open(&python(Profile::Run, ECHO)).expect("a session opens");
+    for name in ["one", "big", "three", "four"] {
+        session.start(&asked(name)).expect("it is asked for");
+    }
+    for name in ["one", "big", "three", "four"] {
+        let outcome = session.finish().expect("it runs");
+        if name == "big" {
+            assert_ne!(outcome.report.exit, Exit::Exited(0), "{:?}", outcome.report);
+        } else {
+            assert_eq!(stdout(&outcome), format!("{name}\n"), "{:?}", outcome.report);
+        }
+    }
+}
+
+#[test]
+fn builds_that_are_asked_for_ahead_each_have_a_cell_of_their_own() {
+    let mut place = Place::new();
+    let mut session = place.slot.open(&shell("ls -A /w; echo x > left")).expect("a session opens");
+    let spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
+    for _ in 0..3 {
+        session.start(&spec).expect("it is asked for");
+    }
+    for _ in 0..3 {
+        assert_eq!(stdout(&session.finish().expect("it runs")), "");
+    }
+}
+
+#[test]
+fn a_session_that_is_dropped_ends_what_it_started() {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let sleeper = place.compile("010_answer_then_sleep.c");
+    let start = std::time::Instant::now();
+    let mut session = place.slot.open(&program(Profile::Run, &sleeper)).expect("a session opens");
+    let limits = Limits { wall_ms: 100_000, ..Limits::run(100_000) };
+    session.start(&RunSpec::new(Stdin::Null, limits)).expect("it is asked for");
+    session.start(&RunSpec::new(Stdin::Null, limits)).expect("it is asked for");
+    drop(session);
+    assert_clean(&mut place, &clean);
+    assert!(start.elapsed().as_secs() < 50, "the next session waited for what nobody wants");
+}
