@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::run::{Ready, Runner};
 use crate::sys::{self, Image, Key, Stack};
 use crate::warden::Warden;
-use crate::wire::{self, Open, Opened, Ran, Run};
+use crate::wire::{self, Answer, Open, Opened, Run};
 use crate::{Layer, Profile, confine, root, run};
 
 /// After this many runs a cell asks to be replaced.
@@ -68,12 +68,12 @@ fn serve(runner: &mut Runner, session: &OwnedFd, profile: Profile, key: Key) -> 
         let Some((run, fds)) = wire::receive::<Run>(session.as_fd(), key)? else {
             return Ok(());
         };
-        match runner.run(&run, fds.into_iter().next()) {
+        match runner.run(&run, fds, session) {
             Ok((mut ran, fds)) => {
                 let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
                 ran.retires = count == RUNS_MAX || is_doubtful(profile, &ran.report);
                 let retires = ran.retires;
-                wire::send(session.as_fd(), &Ran::Ok(ran), &numbers, key)?;
+                wire::send(session.as_fd(), &Answer::Ran(Ok(Box::new(ran))), &numbers, key)?;
                 if retires {
                     return Ok(());
                 }
@@ -81,7 +81,7 @@ fn serve(runner: &mut Runner, session: &OwnedFd, profile: Profile, key: Key) -> 
                 runner.get_ready();
             }
             // After a failure of ours nothing is known of our state; a fresh cell is cheap.
-            Err(failure) => return wire::send(session.as_fd(), &Ran::Err(failure), &[], key),
+            Err(failure) => return wire::send(session.as_fd(), &Answer::Ran(Err(failure)), &[], key),
         }
     }
     Ok(())

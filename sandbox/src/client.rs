@@ -1,8 +1,7 @@
-//! The judge's side: starts a keeper, opens sessions in its slots, runs programs and cancels them.
+//! The judge's side: starts a keeper, takes its slots, opens sessions in them and cancels what runs there.
 
-use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,18 +14,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::root::is_plain;
 use crate::sys::{Key, MESSAGE_FDS_MAX};
-use crate::wire::{self, Hello, Open, OpenFile, Opened, Ran, Run, Welcome};
-use crate::{
-    HostFacts, Job, Layer, Limits, Outcome, Policy, Profile, RunSpec, SandboxError, SealedFile, Stdin,
-};
+use crate::wire::{self, Hello, Open, OpenFile, Welcome};
+use crate::{HostFacts, Job, Policy, Profile, SandboxError, Session};
 
 /// How long a keeper or a cell may take to get ready.
-const READY_MAX: Duration = Duration::from_secs(60);
-/// How much longer than its wall limit a run may take before its slot is given up.
-const GRACE: Duration = Duration::from_secs(30);
-/// How many runs a cell has at most: the one that runs and the one after it. So neither side ever waits for room in
-/// the other's socket.
-const AHEAD_MAX: usize = 2;
+pub(crate) const READY_MAX: Duration = Duration::from_secs(60);
 
 /// How to start a keeper.
 #[derive(Debug, Clone)]
@@ -119,13 +111,14 @@ fn greet(socket: &OwnedFd, config: &KeeperConfig) -> Result<(HostFacts, Vec<Owne
 /// A place where one program at a time can run. `Send`: give each its own thread.
 #[derive(Debug)]
 pub struct Slot {
-    control: OwnedFd,
-    cancel: Arc<EventFd>,
+    pub(crate) control: OwnedFd,
+    pub(crate) cancel: Arc<EventFd>,
 }
 
 impl Slot {
     fn new(control: OwnedFd) -> Result<Slot, SandboxError> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        // A semaphore, so that a cancellation of our own can be taken back without taking back another's.
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_SEMAPHORE;
         let cancel = EventFd::from_flags(flags).map_err(io::Error::from);
         Ok(Slot { control, cancel: Arc::new(channel("making the cancel descriptor", cancel)?) })
     }
@@ -135,7 +128,7 @@ impl Slot {
     pub fn open(&mut self, job: &Job) -> Result<Session<'_>, SandboxError> {
         check(job)?;
         // Forget a cancellation that was meant for the last session.
-        let _ = self.cancel.read();
+        while self.cancel.read().is_ok() {}
         let mut files = Vec::new();
         for file in &job.files {
             files.push(channel("copying a file's descriptor", file.content.try_clone())?);
@@ -158,16 +151,7 @@ impl Slot {
             tmpfs_inodes: 0,
             again: false,
         };
-        let mut session = Session {
-            slot: self,
-            open,
-            files,
-            cell: None,
-            layers: Vec::new(),
-            asked: VecDeque::new(),
-            sent: 0,
-            is_opening: false,
-        };
+        let mut session = Session::new(self, open, files);
         if job.profile == Profile::Run {
             session.connect()?;
             session.opened()?;
@@ -178,207 +162,6 @@ impl Slot {
     /// A handle that ends whatever runs in this slot, from any thread.
     pub fn canceller(&self) -> Canceller {
         Canceller { event: Arc::clone(&self.cancel) }
-    }
-}
-
-/// A prepared confinement. Dropping it ends it, and whatever runs in it.
-///
-/// Runs may be asked for ahead of time: [`start`](Self::start) any number, then [`finish`](Self::finish) them in
-/// the same order. The cell goes from one to the next without waiting for us, so that a caller who looks at one outcome
-/// while the next program runs costs no time between runs.
-#[derive(Debug)]
-pub struct Session<'slot> {
-    slot: &'slot mut Slot,
-    open: Open,
-    files: Vec<SealedFile>,
-    /// The socket of a cell that is ready for the next run, or in the middle of those that were sent.
-    cell: Option<OwnedFd>,
-    layers: Vec<Layer>,
-    /// Runs that were asked for and whose outcome has not been taken, oldest first.
-    asked: VecDeque<Asked>,
-    /// How many of them, from the oldest on, the cell has.
-    sent: usize,
-    /// Whether the cell has yet to say that it is ready. It may be sent runs all the same.
-    is_opening: bool,
-}
-
-/// A run that was asked for.
-#[derive(Debug)]
-struct Asked {
-    run: Run,
-    fds: Vec<OwnedFd>,
-    /// How long its answer may take.
-    patience: Duration,
-    /// Size and inodes of its tmpfs.
-    tmpfs: (u64, u64),
-}
-
-impl Session<'_> {
-    /// Runs the program once and waits for its end. Whatever was started before and not finished is forgotten.
-    pub fn run(&mut self, spec: &RunSpec<'_>) -> Result<Outcome, SandboxError> {
-        self.forget();
-        self.start(spec)?;
-        self.finish()
-    }
-
-    /// Asks for a run, which begins when those that were asked for before have ended.
-    pub fn start(&mut self, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
-        check_run(self.open.profile, spec)?;
-        let mut fds = Vec::new();
-        if let Stdin::Sealed(file) = spec.stdin {
-            fds.push(channel("opening the input", file.reopen())?);
-        }
-        let run =
-            Run { limits: spec.limits, collect: spec.collect.clone(), extra_args: spec.extra_args.clone() };
-        let patience = Duration::from_millis(spec.limits.wall_ms).saturating_add(GRACE);
-        let tmpfs = (spec.limits.tmpfs_bytes, spec.limits.tmpfs_inodes);
-        self.asked.push_back(Asked { run, fds, patience, tmpfs });
-        self.send_ahead().inspect_err(|_| self.forget())
-    }
-
-    /// Waits for the oldest run that was started and not finished. After an error nothing is left started.
-    pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
-        let outcome = self.send_ahead().and_then(|()| self.receive());
-        // The next one runs while the caller looks at this one.
-        let next = if outcome.is_ok() { self.send_ahead() } else { Ok(()) };
-        if outcome.is_err() || next.is_err() {
-            self.forget();
-        }
-        next.and(outcome)
-    }
-
-    /// How many runs were started and not finished.
-    pub fn started(&self) -> usize {
-        self.asked.len()
-    }
-
-    /// Forgets all that was started; a cell in the middle of it is given up, and killed when the slot is used next.
-    fn forget(&mut self) {
-        self.asked.clear();
-        if self.sent > 0 {
-            self.sent = 0;
-            self.cell = None;
-        }
-    }
-
-    /// Sends the cell what it may have: everything where it serves many runs, the oldest where it serves one.
-    fn send_ahead(&mut self) -> Result<(), SandboxError> {
-        let ahead_max = if self.open.profile == Profile::Run { AHEAD_MAX } else { 1 };
-        while self.sent < self.asked.len().min(ahead_max) {
-            if self.sent == 0 {
-                self.get_cell()?;
-            }
-            let (Some(cell), Some(asked)) = (&self.cell, self.asked.get(self.sent)) else {
-                return Err(SandboxError::Lost { during: "sending a run" });
-            };
-            let numbers: Vec<RawFd> = asked.fds.iter().map(AsRawFd::as_raw_fd).collect();
-            match wire::send(cell.as_fd(), &asked.run, &numbers, Key::NONE) {
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
-                {
-                    // A cell that retires closes after its last answer: what it did not take goes to the next.
-                    if self.sent > 0 {
-                        return Ok(());
-                    }
-                    return Err(SandboxError::Lost { during: "sending a run" });
-                }
-                other => channel("sending a run", other)?,
-            }
-            self.sent += 1;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that there is a cell which the oldest run can be sent to.
-    fn get_cell(&mut self) -> Result<(), SandboxError> {
-        if self.open.profile == Profile::Build {
-            (self.open.tmpfs_bytes, self.open.tmpfs_inodes) =
-                self.asked.front().map_or((0, 0), |run| run.tmpfs);
-            self.cell = None;
-        }
-        // A cell that was killed meanwhile has closed its socket.
-        if self.cell.as_ref().is_some_and(is_closed) {
-            self.cell = None;
-        }
-        if self.cell.is_none() { self.connect() } else { Ok(()) }
-    }
-
-    /// Waits for the oldest run's answer.
-    fn receive(&mut self) -> Result<Outcome, SandboxError> {
-        self.opened()?;
-        let (Some(cell), Some(asked)) = (&self.cell, self.asked.front()) else {
-            return Err(SandboxError::InvalidJob("no run was started".to_owned()));
-        };
-        let (ran, fds) = answer::<Ran>(cell, asked.patience, "running a program")?;
-        let mut ran = ran?;
-        self.asked.pop_front();
-        self.sent -= 1;
-        if ran.retires {
-            // What it had been sent ahead dies with it, and is sent again to the next.
-            self.cell = None;
-            self.sent = 0;
-        }
-        ran.report.layers.clone_from(&self.layers);
-        let mut fds = fds.into_iter();
-        let stdout = fds.next().ok_or(SandboxError::Lost { during: "receiving output" })?;
-        let stdout = channel("receiving the output", SealedFile::from_fd(stdout))?;
-        let mut files = Vec::new();
-        for (name, fd) in ran.files.into_iter().zip(fds) {
-            files.push((name, channel("receiving a file", SealedFile::from_fd(fd))?));
-        }
-        Ok(Outcome { report: ran.report, stdout, stderr: ran.stderr, files })
-    }
-
-    /// The layers of the confinement that is ready now; empty before the first run of a [`Profile::Build`].
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers
-    }
-
-    /// Asks the warden for a cell.
-    fn connect(&mut self) -> Result<(), SandboxError> {
-        let (ours, theirs) = channel("making a session's socket", pair())?;
-        let mut files = Vec::new();
-        for file in &self.files {
-            files.push(channel("opening a file", file.reopen())?);
-        }
-        let mut numbers = vec![theirs.as_raw_fd(), self.slot.cancel.as_fd().as_raw_fd()];
-        numbers.extend(files.iter().map(AsRawFd::as_raw_fd));
-        match wire::send(self.slot.control.as_fd(), &self.open, &numbers, Key::NONE) {
-            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                return Err(SandboxError::InvalidJob(
-                    "arguments, environment and names are too long".to_owned(),
-                ));
-            }
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Err(SandboxError::Lost { during: "opening a session" });
-            }
-            other => channel("opening a session", other)?,
-        }
-        self.cell = Some(ours);
-        self.is_opening = true;
-        // Whoever builds twice, a program of many processes over many testcases, builds a third time.
-        self.open.again = self.open.profile == Profile::Build;
-        Ok(())
-    }
-
-    /// Waits until the cell that was asked for is ready.
-    fn opened(&mut self) -> Result<(), SandboxError> {
-        let Some(cell) = self.cell.as_ref().filter(|_| self.is_opening) else {
-            return Ok(());
-        };
-        let (opened, _) = answer::<Opened>(cell, READY_MAX, "opening a session")?;
-        self.is_opening = false;
-        self.layers = opened.inspect_err(|_| self.cell = None)?;
-        Ok(())
-    }
-}
-
-impl Drop for Session<'_> {
-    fn drop(&mut self) {
-        // What still runs would otherwise go on until a limit of its own.
-        if self.sent > 0 {
-            let _ = self.slot.cancel.write(1);
-        }
     }
 }
 
@@ -419,36 +202,12 @@ fn check(job: &Job) -> Result<(), SandboxError> {
     Ok(())
 }
 
-fn check_run(profile: Profile, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
-    let limits: &Limits = &spec.limits;
-    let refuse = |what: &str| Err(SandboxError::InvalidJob(what.to_owned()));
-    if profile == Profile::Run && !spec.collect.is_empty() {
-        return refuse("a run writes no files, so none can be collected");
-    }
-    if profile == Profile::Build && (limits.tmpfs_bytes == 0 || limits.tmpfs_inodes == 0) {
-        return refuse("a build needs room in its tmpfs");
-    }
-    if limits.cpu_ms == 0 || limits.wall_ms == 0 || limits.memory_bytes == 0 || limits.processes == 0 {
-        return refuse("a limit is zero");
-    }
-    if spec.collect.len() + 1 > MESSAGE_FDS_MAX || spec.collect.iter().any(|item| !is_plain(&item.name)) {
-        return refuse("a file to collect is not a plain relative path, or there are too many");
-    }
-    Ok(())
-}
-
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
-/// Whether the other side has closed, without waiting.
-fn is_closed(socket: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].any().unwrap_or(true)
-}
-
 /// Receives one answer within `patience`.
-fn answer<M: bincode::Decode<()>>(
+pub(crate) fn answer<M: bincode::Decode<()>>(
     socket: &OwnedFd,
     patience: Duration,
     during: &'static str,
@@ -462,7 +221,15 @@ fn answer<M: bincode::Decode<()>>(
             other => break channel(during, other.map_err(io::Error::from)).map(drop)?,
         }
     }
-    match wire::receive(socket.as_fd(), Key::NONE) {
+    let received = match wire::receive(socket.as_fd(), Key::NONE) {
+        // The other side has closed without reading all that we sent. The kernel says so once, before it hands out
+        // what was said last.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+            wire::receive(socket.as_fd(), Key::NONE)
+        }
+        other => other,
+    };
+    match received {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(SandboxError::Lost { during }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(SandboxError::Lost { during }),
@@ -470,6 +237,6 @@ fn answer<M: bincode::Decode<()>>(
     }
 }
 
-fn channel<T>(operation: &'static str, result: io::Result<T>) -> Result<T, SandboxError> {
+pub(crate) fn channel<T>(operation: &'static str, result: io::Result<T>) -> Result<T, SandboxError> {
     result.map_err(|source| SandboxError::Channel { operation, source })
 }

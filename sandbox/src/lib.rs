@@ -48,21 +48,25 @@ pub mod doctor;
 mod error;
 mod job;
 mod keeper;
+mod pair;
 mod policy;
 mod report;
 mod root;
 mod run;
 mod sealed;
 mod seccomp;
+mod session;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 mod warden;
 mod wire;
 
-pub use client::{Canceller, Keeper, KeeperConfig, Session, Slot};
+pub use client::{Canceller, Keeper, KeeperConfig, Slot};
 pub use doctor::HostFacts;
 pub use error::SandboxError;
 pub use job::{Collect, Job, JobFile, Limits, Profile, RunSpec, Stdin};
+pub use pair::{Half, PairOutcome, run_pair};
 pub use policy::Policy;
 pub use report::{CollectFailure, End, Exit, Layer, MemoryMeter, Outcome, Report, Uncollected};
 pub use sealed::SealedFile;
+pub use session::Session;

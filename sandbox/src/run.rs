@@ -10,6 +10,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pipe2;
 
 use crate::cgroup::SlotGroups;
@@ -17,7 +18,7 @@ use crate::child::{self, Plan};
 use crate::collect;
 use crate::error::Failure;
 use crate::sys::{self, Image, Key, Stack};
-use crate::wire::{RanWell, Run};
+use crate::wire::{self, Answer, RanWell, Run};
 use crate::{End, Exit, Limits, MemoryMeter, Profile, Report};
 
 /// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
@@ -74,6 +75,12 @@ impl Ready {
             oom_kills: io_step("reading the cgroup's kills", groups.oom_kills())?,
         })
     }
+}
+
+/// The host's monotonic clock, in microseconds.
+fn monotonic_us() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    now.as_micros() as u64
 }
 
 fn clocks(groups: &SlotGroups) -> Result<Clocks, Failure> {
@@ -149,6 +156,8 @@ struct Output {
     stderr_kept: Vec<u8>,
     stderr_bytes: u64,
     stderr_bytes_max: u64,
+    /// Where it is read to before it is kept or dropped.
+    buffer: Vec<u8>,
 }
 
 /// Our own and the group's CPU time at one moment, in microseconds.
@@ -186,7 +195,8 @@ impl Runner {
     pub(crate) fn run(
         &mut self,
         run: &Run,
-        stdin: Option<OwnedFd>,
+        given: Vec<OwnedFd>,
+        session: &OwnedFd,
     ) -> Result<(RanWell, Vec<OwnedFd>), Failure> {
         let limits = run.limits;
         let memory_cgroup_bytes = limits
@@ -216,12 +226,13 @@ impl Runner {
             stderr_kept: Vec::new(),
             stderr_bytes: 0,
             stderr_bytes_max: limits.stderr_bytes.min(Limits::STDERR_BYTES_MAX),
+            buffer: std::mem::take(&mut self.buffer),
         };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let stdin = stdin.as_ref().unwrap_or(&self.null);
+        let stdin = given.first().unwrap_or(&self.null);
+        let stdout = given.get(1).unwrap_or(&stdout_theirs);
         let mut plan = Plan {
             image: &self.image,
-            standard: [stdin.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()],
+            standard: [stdin.as_raw_fd(), stdout.as_raw_fd(), stderr_theirs.as_raw_fd()],
             limits: &rlimits,
             key: self.key,
             failed: None,
@@ -239,10 +250,14 @@ impl Runner {
         // Whatever happens from here on, nothing of this run may live on.
         let watched = match failed {
             Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
-            None => self.watch(&limits, start, &before, &spawned, &mut output, &mut buffer),
+            None => self.watch(run, session, start, &before, &spawned, &mut output),
         };
         let wall = start.elapsed();
+        let ended_us = monotonic_us();
         io_step("killing what is left", sys::kill_everything_else())?;
+        // Our copies of a pair's pipes kept the other half from noticing this end before we did. So whichever end is
+        // seen first was first.
+        drop(given);
         if self.profile == Profile::Build {
             io_step("relaxing the cgroup's limit", self.groups.relax())?;
         }
@@ -252,7 +267,7 @@ impl Runner {
         let killed_for = if oom_kills > 0 { watched.unwrap_or(None) } else { watched? };
         if killed_for != Some(End::OutputLimit) {
             // No writer lives any more, so this comes to an end.
-            while output.turn(&mut buffer).map_err(|error| Failure::step("reading output", &error))? {}
+            while output.turn().map_err(|error| Failure::step("reading output", &error))? {}
         }
         let after = clocks(&self.groups)?;
 
@@ -280,7 +295,7 @@ impl Runner {
         );
         let (files, uncollected) = collect::collect(&run.collect, self.profile, self.key);
         let (names, mut fds): (Vec<String>, Vec<OwnedFd>) = files.into_iter().unzip();
-        self.buffer = buffer;
+        self.buffer = output.buffer;
         let kept = OwnedFd::from(output.kept);
         io_step("sealing the output", collect::seal(kept.as_fd(), self.key))?;
         fds.insert(0, kept);
@@ -301,24 +316,26 @@ impl Runner {
             uncollected,
             layers: Vec::new(),
         };
-        Ok((RanWell { report, stderr: output.stderr_kept, files: names, retires: false }, fds))
+        Ok((RanWell { report, stderr: output.stderr_kept, ended_us, files: names, retires: false }, fds))
     }
 
     /// Waits for the program's end or the first limit that it passes.
     fn watch(
         &self,
-        limits: &Limits,
+        run: &Run,
+        session: &OwnedFd,
         start: Instant,
         before: &Clocks,
         spawned: &sys::Spawned,
         output: &mut Output,
-        buffer: &mut [u8],
     ) -> Result<Option<End>, Failure> {
+        let (limits, progress) = (&run.limits, run.progress_ms.map(Duration::from_millis));
         let wall_max = Duration::from_millis(limits.wall_ms);
         let cpu_max = Duration::from_millis(limits.cpu_ms);
         // Output is fetched in bulk: a program that writes little by little is not interrupted for each piece. A
         // pipe holds a MiB, so that waiting this long cannot hold up more than a GiB per second.
         let mut listens = false;
+        let mut told = start;
         loop {
             let wall = start.elapsed();
             if wall >= wall_max {
@@ -340,6 +357,14 @@ impl Runner {
             if !listens {
                 wait = wait.min(OUTPUT_PAUSE);
             }
+            if let Some(every) = progress {
+                if told.elapsed() >= every {
+                    let answer = Answer::Progress { cpu_us: cpu.as_micros() as u64 };
+                    io_step("telling the progress", wire::send(session.as_fd(), &answer, &[], self.key))?;
+                    told = Instant::now();
+                }
+                wait = wait.min(every);
+            }
             let woken = wait_for(spawned, &self.cancel, output.pipes().filter(|_| listens), wait)?;
             if woken.cancelled {
                 return Ok(Some(End::Cancelled));
@@ -348,7 +373,7 @@ impl Runner {
                 return Ok(None);
             }
             if woken.output || !listens {
-                let came = output.turn(buffer).map_err(|error| Failure::step("reading output", &error))?;
+                let came = output.turn().map_err(|error| Failure::step("reading output", &error))?;
                 if output.overflowed() {
                     return Ok(Some(End::OutputLimit));
                 }
@@ -473,7 +498,8 @@ impl Output {
     }
 
     /// Reads some of what is there; false when there is nothing for now or for ever.
-    fn turn(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+    fn turn(&mut self) -> io::Result<bool> {
+        let buffer = &mut self.buffer;
         let mut more = false;
         if let Some(pipe) = &mut self.stdout {
             let mut turn_bytes = 0;

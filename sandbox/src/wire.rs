@@ -64,16 +64,25 @@ pub(crate) struct OpenFile {
 /// Cell to judge, by the session's socket: ready.
 pub(crate) type Opened = Result<Vec<Layer>, Failure>;
 
-/// Judge to cell, by the session's socket, with a descriptor for standard input unless it is empty.
+/// Judge to cell, by the session's socket, with a descriptor for standard input unless it is empty. One half of a
+/// pair has descriptors for standard input and output, in this order.
 #[derive(Debug, Encode, Decode)]
 pub(crate) struct Run {
     pub(crate) limits: Limits,
     pub(crate) collect: Vec<Collect>,
     pub(crate) extra_args: Vec<String>,
+    /// How often to tell the CPU time so far, if at all: the two halves of a pair are watched together.
+    pub(crate) progress_ms: Option<u64>,
 }
 
-/// Cell to judge, with standard output and the collected files.
-pub(crate) type Ran = Result<RanWell, Failure>;
+/// Cell to judge, while a program runs and when it has run; then with standard output and the collected files.
+#[derive(Debug, Encode, Decode)]
+pub(crate) enum Answer {
+    /// CPU time so far, in microseconds.
+    Progress { cpu_us: u64 },
+    /// It was carried out, or it failed through our fault.
+    Ran(Result<Box<RanWell>, Failure>),
+}
 
 /// A run that was carried out.
 #[derive(Debug, Encode, Decode)]
@@ -81,6 +90,8 @@ pub(crate) struct RanWell {
     /// Without its layers, which the judge knows since the session was opened.
     pub(crate) report: Report,
     pub(crate) stderr: Vec<u8>,
+    /// When its end was seen, in microseconds of the host's monotonic clock.
+    pub(crate) ended_us: u64,
     /// Names of the collected files, in the order of their descriptors.
     pub(crate) files: Vec<String>,
     /// The cell ends after this message and takes no further run.

@@ -7,4 +7,5 @@ mod builds;
 mod contract;
 mod harness;
 mod lifetime;
+mod pairs;
 mod tidy;

@@ -1,0 +1,171 @@
+//! Two programs that talk to each other, each in a slot, with meters and limits, of its own.
+//!
+//! Each reads what the other writes, straight through a pipe of the kernel. Their cells hold copies of the ends until
+//! they have seen their own program's end, so no program can notice that its partner is gone before the cell of the
+//! partner has: that makes "who ended first" a fact and not a race. The price is that a program which closes its
+//! output and lives on is not noticed either, until both are idle.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::pipe2;
+
+use crate::client::{answer, channel};
+use crate::wire::Answer;
+use crate::{End, Outcome, RunSpec, SandboxError, Session};
+
+/// How often the cells tell how much CPU time their programs have used.
+const PROGRESS_MS: u64 = 50;
+/// A program that uses less than this part of the time is idle.
+const IDLE_PART: u32 = 100;
+
+/// One of the two programs of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Half {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// What came of a pair.
+#[derive(Debug)]
+pub struct PairOutcome {
+    /// The first program. Its standard output went to the other, so it is empty here, and `stdout_bytes` is 0.
+    pub first: Outcome,
+    /// The second program, likewise.
+    pub second: Outcome,
+    /// Whose end was seen first. The other's may be a consequence of it: a pipe that closed, or our ending both.
+    pub ended_first: Half,
+    /// Neither did anything for as long as [`run_pair`] allows: each waited for the other, or slept. Those that still
+    /// ran were ended, with [`End::WallLimit`] and `idle`.
+    pub stalled: bool,
+}
+
+/// One half while it runs.
+struct Running {
+    outcome: Option<(Outcome, u64)>,
+    /// The last time at which it was seen to have worked, and its CPU time then.
+    worked: (Instant, Duration),
+}
+
+/// Runs two programs at once, each reading what the other writes.
+///
+/// `stdin` of the specs is not used. After `idle_ms` milliseconds in which no program that still runs has used a
+/// hundredth of the time as CPU time, both are ended: [`PairOutcome::stalled`]. So a program is not blamed for waiting
+/// while its partner works. `idle_ms` of the limits should be `None`, and `wall_ms` generous, since a partner's work
+/// counts in it.
+///
+/// The sessions are of two slots, of one keeper or two. Fails as [`Session::run`] does; both sessions are then over,
+/// and their slots may open others.
+pub fn run_pair<'slots>(
+    first: (&mut Session<'slots>, &RunSpec<'_>),
+    second: (&mut Session<'slots>, &RunSpec<'_>),
+    idle_ms: u64,
+) -> Result<PairOutcome, SandboxError> {
+    let ((first, first_spec), (second, second_spec)) = (first, second);
+    let mut sessions = [first, second];
+    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms));
+    if ran.is_err() {
+        for session in &mut sessions {
+            session.give_up();
+        }
+    }
+    ran
+}
+
+fn run(
+    sessions: &mut [&mut Session<'_>; 2],
+    specs: [&RunSpec<'_>; 2],
+    idle: Duration,
+) -> Result<PairOutcome, SandboxError> {
+    let (there, back) = (pipe()?, pipe()?);
+    sessions[0].get_ready_for_half(specs[0], PROGRESS_MS, [back.0, there.1])?;
+    sessions[1].get_ready_for_half(specs[1], PROGRESS_MS, [there.0, back.1])?;
+    // Both are ready before either starts, so that neither waits for the other's confinement.
+    for session in sessions.iter_mut() {
+        session.send_ahead()?;
+    }
+    let start = Instant::now();
+    let mut halves = [0, 1].map(|_| Running { outcome: None, worked: (start, Duration::ZERO) });
+    let mut cancelled = [false; 2];
+    while halves.iter().any(|half| half.outcome.is_none()) {
+        for half in wait(sessions, &halves)? {
+            let Some((cell, patience)) = sessions[half].waiting() else {
+                return Err(SandboxError::Lost { during: "running a pair" });
+            };
+            match answer::<Answer>(cell, patience, "running a pair")? {
+                (Answer::Progress { cpu_us }, _) => halves[half].note(Duration::from_micros(cpu_us)),
+                (Answer::Ran(ran), fds) => {
+                    halves[half].outcome = Some(sessions[half].take(*ran?, fds)?);
+                    // Who waited for it has something to do now.
+                    halves[1 - half].worked.0 = Instant::now();
+                }
+            }
+        }
+        let idles = |half: &Running| half.outcome.is_some() || half.worked.0.elapsed() >= idle;
+        if cancelled == [false; 2]
+            && halves.iter().all(idles)
+            && halves.iter().any(|half| half.outcome.is_none())
+        {
+            cancelled = [0, 1].map(|half| halves[half].outcome.is_none());
+            for (session, _) in sessions.iter().zip(cancelled).filter(|(_, cancelled)| *cancelled) {
+                session.cancel();
+            }
+        }
+    }
+    let [Some(first), Some(second)] = halves.map(|half| half.outcome) else {
+        return Err(SandboxError::Lost { during: "running a pair" });
+    };
+    let ended_first = if second.1 < first.1 { Half::Second } else { Half::First };
+    let mut outcomes = [first.0, second.0];
+    for (half, _) in cancelled.iter().enumerate().filter(|(_, cancelled)| **cancelled) {
+        sessions[half].uncancel();
+        if outcomes[half].report.end == End::Cancelled {
+            outcomes[half].report.end = End::WallLimit { idle: true };
+        }
+    }
+    let [first, second] = outcomes;
+    Ok(PairOutcome { first, second, ended_first, stalled: cancelled != [false; 2] })
+}
+
+impl Running {
+    fn note(&mut self, cpu: Duration) {
+        let (since, cpu_then) = self.worked;
+        if cpu.saturating_sub(cpu_then) * IDLE_PART > since.elapsed() {
+            self.worked = (Instant::now(), cpu);
+        }
+    }
+}
+
+/// Waits until a cell that still runs its half says something: which ones do.
+fn wait(sessions: &[&mut Session<'_>; 2], halves: &[Running; 2]) -> Result<Vec<usize>, SandboxError> {
+    let mut polled = Vec::new();
+    let mut patience_max = Duration::ZERO;
+    for (index, (session, half)) in sessions.iter().zip(halves).enumerate() {
+        if half.outcome.is_some() {
+            continue;
+        }
+        let Some((cell, patience)) = session.waiting() else {
+            return Err(SandboxError::Lost { during: "running a pair" });
+        };
+        patience_max = patience_max.max(patience);
+        polled.push((index, PollFd::new(cell.as_fd(), PollFlags::POLLIN)));
+    }
+    let (indices, mut fds): (Vec<usize>, Vec<PollFd<'_>>) = polled.into_iter().unzip();
+    let timeout = PollTimeout::try_from(patience_max.as_millis()).unwrap_or(PollTimeout::MAX);
+    match poll(&mut fds, timeout) {
+        Ok(0) => return Err(SandboxError::Lost { during: "running a pair" }),
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => channel("waiting for a pair", Err(errno.into()))?,
+    }
+    let ready = indices.into_iter().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(true));
+    Ok(ready.map(|(index, _)| index).collect())
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
+    channel("making a pair's pipes", pipe2(OFlag::O_CLOEXEC).map_err(Into::into))
+}

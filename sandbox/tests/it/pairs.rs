@@ -1,0 +1,208 @@
+//! Two programs that talk to each other: who ended first, who waited for whom, and that each has meters of its own.
+
+use assize_sandbox::*;
+
+use crate::harness::*;
+
+/// Guesses a number between 1 and 1000 by halving.
+const GUESSER: &str = "
+low, high = 1, 1000
+while True:
+    guess = (low + high) // 2
+    print(guess, flush=True)
+    answer = input()
+    if answer == 'right': break
+    if answer == 'higher': low = guess + 1
+    else: high = guess - 1
+";
+
+/// Knows the number 42, and says in the end how many guesses it took.
+const KEEPER_OF_42: &str = "
+import sys
+for count in range(1, 100):
+    guess = int(sys.stdin.readline())
+    print('right' if guess == 42 else 'higher' if guess < 42 else 'lower', flush=True)
+    if guess == 42: break
+print(count, file=sys.stderr)
+sys.exit(42)
+";
+
+/// Two slots of one keeper.
+struct Two {
+    one: Slot,
+    other: Slot,
+    _keeper: Keeper,
+}
+
+impl Two {
+    fn new() -> Two {
+        let mut keeper = keeper(2);
+        let mut take = || keeper.take_slot().expect("a keeper of two slots has two");
+        Two { one: take(), other: take(), _keeper: keeper }
+    }
+
+    fn talk(&mut self, one: &Job, other: &Job, limits: [Limits; 2]) -> PairOutcome {
+        let mut first = self.one.open(one).expect("a session opens");
+        let mut second = self.other.open(other).expect("a session opens");
+        let [first_spec, second_spec] = limits.map(|limits| RunSpec::new(Stdin::Null, limits));
+        let ran = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        ran.expect("the sandbox holds")
+    }
+
+    /// Python programs in the profiles that a submission and a validator have.
+    fn python(&mut self, submission: &str, validator: &str) -> PairOutcome {
+        self.talk(&python(Profile::Run, submission), &python(Profile::Build, validator), generous())
+    }
+}
+
+fn generous() -> [Limits; 2] {
+    let limits = |limits: Limits| Limits { wall_ms: 60_000, ..limits };
+    [limits(Limits::run(10_000)), limits(Limits::build(10_000))]
+}
+
+#[track_caller]
+fn exits(outcome: &PairOutcome, first: Exit, second: Exit) {
+    assert_eq!((outcome.first.report.exit, outcome.second.report.exit), (first, second), "{outcome:?}");
+    assert_eq!((outcome.first.report.end, outcome.second.report.end), (End::Finished, End::Finished));
+    assert!(!outcome.stalled);
+}
+
+#[test]
+fn a_dialogue_comes_to_its_end() {
+    let mut two = Two::new();
+    for _ in 0..3 {
+        let outcome = two.python(GUESSER, KEEPER_OF_42);
+        exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+        assert_eq!(outcome.second.stderr, b"8\n");
+        assert_eq!(outcome.first.stdout.len(), 0);
+    }
+}
+
+#[test]
+fn a_session_runs_pairs_and_single_runs_in_turn() {
+    let mut two = Two::new();
+    let (guesser, answerer) = (python(Profile::Run, GUESSER), python(Profile::Build, KEEPER_OF_42));
+    let mut first = two.one.open(&guesser).expect("a session opens");
+    let mut second = two.other.open(&answerer).expect("a session opens");
+    let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
+    for _ in 0..2 {
+        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        exits(&outcome.expect("it runs"), Exit::Exited(0), Exit::Exited(42));
+        let alone = first.run(&first_spec).expect("it runs");
+        assert_eq!(stdout(&alone), "500\n");
+    }
+}
+
+#[test]
+fn the_one_that_ends_first_is_told() {
+    let mut two = Two::new();
+    // The submission sees the end of the validator and fails of it, at once.
+    let outcome = two.python("input(); input()", "print(1, flush=True); raise SystemExit(43)");
+    assert_eq!(outcome.ended_first, Half::Second);
+    exits(&outcome, Exit::Exited(1), Exit::Exited(43));
+    // A broken pipe is a consequence too.
+    let flood = "import signal; signal.signal(13, signal.SIG_DFL)\nwhile True: print(1)";
+    let outcome = two.python(flood, "raise SystemExit(43)");
+    assert_eq!(outcome.ended_first, Half::Second);
+    exits(&outcome, Exit::Signaled(libc::SIGPIPE), Exit::Exited(43));
+    // And the other way round.
+    let outcome = two
+        .python("raise SystemExit(7)", "import sys; raise SystemExit(43 if sys.stdin.read() == '' else 42)");
+    assert_eq!(outcome.ended_first, Half::First);
+    exits(&outcome, Exit::Exited(7), Exit::Exited(43));
+}
+
+#[test]
+fn two_that_wait_for_each_other_are_ended() {
+    let mut two = Two::new();
+    // The guess is never flushed.
+    let outcome = two.python("import sys; sys.stdout.write('1\\n'); sys.stdin.readline()", KEEPER_OF_42);
+    assert!(outcome.stalled, "{outcome:?}");
+    assert_eq!(outcome.first.report.end, End::WallLimit { idle: true });
+    assert_eq!(outcome.second.report.end, End::WallLimit { idle: true });
+    assert!((1_000_000..20_000_000).contains(&outcome.first.report.wall_us), "{outcome:?}");
+    // The slots go on.
+    exits(&two.python(GUESSER, KEEPER_OF_42), Exit::Exited(0), Exit::Exited(42));
+}
+
+#[test]
+fn waiting_for_a_partner_that_works_is_no_fault() {
+    let mut two = Two::new();
+    let works = "
+import time
+while time.process_time() < 2.5: pass
+print(5, flush=True)
+raise SystemExit(42)
+";
+    let outcome = two.python("assert input() == '5'", works);
+    exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+    assert!(outcome.second.report.cpu_us >= 2_500_000, "{outcome:?}");
+    assert!(outcome.first.report.cpu_us < 1_000_000, "each has a meter of its own: {outcome:?}");
+}
+
+#[test]
+fn each_has_limits_of_its_own() {
+    let mut two = Two::new();
+    let [first, second] = generous();
+    let (burner, patient) = (python(Profile::Run, "while True: pass"), python(Profile::Build, "input()"));
+    let outcome = two.talk(&burner, &patient, [Limits { cpu_ms: 300, ..first }, second]);
+    assert_eq!(outcome.first.report.end, End::CpuLimit, "{outcome:?}");
+    assert_eq!(outcome.ended_first, Half::First);
+    assert_eq!(outcome.second.report.exit, Exit::Exited(1), "{outcome:?}");
+
+    let glutton = python(Profile::Run, "x = bytearray(1 << 30); print(1)");
+    let outcome = two.talk(&glutton, &patient, [Limits { memory_bytes: 64 << 20, ..first }, second]);
+    assert!(
+        outcome.first.report.end == End::MemoryLimit || outcome.first.report.exit == Exit::Exited(1),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.ended_first, Half::First);
+}
+
+#[test]
+fn a_flood_that_nobody_reads_and_a_sleeper_are_idle() {
+    let mut two = Two::new();
+    let outcome = two.python("while True: print('x' * 1000)", "import time; time.sleep(1000)");
+    assert!(outcome.stalled, "{outcome:?}");
+    // A program that gives up its output without ending, and a partner that waits for it.
+    let outcome = two.python(
+        "import os, time; os.close(1); os.close(0); time.sleep(1000)",
+        "import sys; sys.stdin.read(); raise SystemExit(43)",
+    );
+    assert!(outcome.stalled, "{outcome:?}");
+}
+
+#[test]
+fn a_partner_outside_the_pair_cannot_be_reached_through_the_pipes() {
+    let mut two = Two::new();
+    // Flags and sizes of one end are its own; what is not granted stays so.
+    let attack = "
+import fcntl, os, sys
+os.set_blocking(1, False)
+for attempt in (lambda: fcntl.fcntl(1, 1031, 4096), lambda: os.lseek(1, 0, 0), lambda: os.pwrite(1, b'x', 0),
+                lambda: fcntl.fcntl(0, 8, os.getpid()), lambda: os.open('/proc/self/fd/0', os.O_RDWR)):
+    try: attempt(); print('ESCAPED', file=sys.stderr)
+    except OSError: pass
+os.set_blocking(1, True)
+";
+    let outcome = two.python(&format!("{attack}{GUESSER}"), KEEPER_OF_42);
+    assert_eq!(String::from_utf8_lossy(&outcome.first.stderr), "");
+    exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+}
+
+#[test]
+fn a_pair_that_cannot_start_is_our_failure_and_the_slots_go_on() {
+    let mut two = Two::new();
+    {
+        let text = SealedFile::from_bytes("x", b"no program").expect("a memfd can be made");
+        let broken = program(Profile::Run, &text);
+        let waiter = python(Profile::Build, "input()");
+        let mut first = two.one.open(&broken).expect("a session opens");
+        let mut second = two.other.open(&waiter).expect("a session opens");
+        let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
+        let error = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        let error = error.expect_err("it cannot run");
+        assert!(error.to_string().contains("execve"), "{error}");
+    }
+    exits(&two.python(GUESSER, KEEPER_OF_42), Exit::Exited(0), Exit::Exited(42));
+}
