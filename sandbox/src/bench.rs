@@ -1,6 +1,8 @@
 //! What confinement costs: every round runs each program bare, in the reuse profile and in the fresh profile.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +12,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,90 +42,177 @@ struct Subject {
     root: Vec<PathBuf>,
 }
 
-/// Measures and prints.
-pub(crate) fn main(rounds: usize, json: bool) -> Result<(), Box<dyn Error>> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut keeper = keeper(cores)?;
-    let mut slots: Vec<Slot> = std::iter::from_fn(|| keeper.take_slot()).collect();
-    let place = std::env::temp_dir().join(format!("assize-bench-{}", std::process::id()));
-    fs::create_dir_all(&place)?;
-    let result =
-        subjects(&mut slots[0], &place).and_then(|subjects| measure(&mut slots, &subjects, rounds, json));
-    fs::remove_dir_all(&place)?;
-    result
+/// What one program costs in one profile.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// `reuse` or `fresh`.
+    #[serde(skip)]
+    pub profile: &'static str,
+    /// `c_hello`, `cpp_hello` (both static) or `python_hello`.
+    #[serde(skip)]
+    pub program: &'static str,
+    /// A bare spawn, in milliseconds.
+    pub bare_ms_median: f64,
+    /// A confined run, in milliseconds.
+    pub confined_ms_median: f64,
+    /// The difference of the medians, in milliseconds.
+    pub overhead_ms_median: f64,
+    /// The difference of the 99th percentiles, in milliseconds.
+    pub overhead_ms_p99: f64,
+    /// Confined runs per second with one slot busy.
+    pub runs_per_second_1: f64,
+    /// Confined runs per second with all slots busy.
+    pub runs_per_second_all: f64,
+    /// Bare spawns per second on all cores.
+    pub bare_runs_per_second_all: f64,
+    /// What other tools add to a bare spawn, in milliseconds, by name; measured in turns with the rest.
+    pub peers_overhead_ms_median: BTreeMap<&'static str, f64>,
 }
 
-fn keeper(slots: usize) -> Result<Keeper, Box<dyn Error>> {
-    let binary = std::env::current_exe()?;
-    Ok(Keeper::start(KeeperConfig { binary, slots, pin: slots > 1, policy: Policy::default() })?)
-}
-
-fn measure(
-    slots: &mut Vec<Slot>,
-    subjects: &[Subject],
+/// Measures every program in both profiles, and hands over each row as it comes.
+///
+/// `binary` is the `assize-sandbox` executable, `rounds` the number of runs per program and profile. Needs `gcc`, `g++`
+/// and `python3`, each of them run confined; `bwrap` and `firejail` are measured too where they are installed.
+pub fn measure(
+    binary: &Path,
     rounds: usize,
-    json: bool,
-) -> Result<(), Box<dyn Error>> {
-    let mut all = serde_json::Map::new();
-    for subject in subjects {
-        for profile in [Profile::Run, Profile::Build] {
-            let (bare, confined) = interleaved(&mut slots[0], subject, profile, rounds)?;
-            let overhead: Vec<f64> =
-                bare.iter().zip(&confined).map(|(bare, confined)| confined - bare).collect();
-            let bare_all = throughput_bare(subject, slots.len())?;
-            let one = throughput(slots, subject, profile, 1)?;
-            let every = throughput(slots, subject, profile, slots.len())?;
-            let name = if profile == Profile::Run { "reuse" } else { "fresh" };
-            let row = json!({
-                "bare_ms_median": quantile(&bare, 0.5),
-                "confined_ms_median": quantile(&confined, 0.5),
-                "overhead_ms_median": quantile(&confined, 0.5) - quantile(&bare, 0.5),
-                "overhead_ms_median_paired": quantile(&overhead, 0.5),
-                "overhead_ms_p99": quantile(&confined, 0.99) - quantile(&bare, 0.99),
-                "runs_per_second_1": one,
-                "runs_per_second_all": every,
-                "bare_runs_per_second_all": bare_all,
-            });
-            if !json {
-                println!(
-                    "{:<12} {name}: bare {:.3} ms, confined {:.3} ms, overhead {:+.3} ms (p99 {:+.3}); \
-                     {every:.0} runs/s on {} cores, bare {bare_all:.0}",
-                    subject.name,
-                    quantile(&bare, 0.5),
-                    quantile(&confined, 0.5),
-                    quantile(&confined, 0.5) - quantile(&bare, 0.5),
-                    quantile(&confined, 0.99) - quantile(&bare, 0.99),
-                    slots.len(),
-                );
-            }
-            all.insert(format!("{}_{name}", subject.name), row);
+    mut each: impl FnMut(&Row) -> io::Result<()>,
+) -> Result<Vec<Row>, Box<dyn Error + Send + Sync>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let config =
+        KeeperConfig { binary: binary.to_owned(), slots: cores, pin: cores > 1, policy: Policy::default() };
+    let mut keeper = Keeper::start(config)?;
+    let mut slots: Vec<Slot> = std::iter::from_fn(|| keeper.take_slot()).collect();
+    let place = tempfile::Builder::new().prefix("assize-bench-").tempdir()?;
+    // Other tools drop their rights before they look for the program.
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755))?;
+    let subjects = subjects(&mut slots[0], place.path())?;
+    let mut rows = Vec::new();
+    for profile in [Profile::Run, Profile::Build] {
+        for subject in &subjects {
+            let row = row(&mut slots, subject, profile, rounds, place.path())?;
+            each(&row)?;
+            rows.push(row);
         }
     }
-    if json {
-        println!("{}", Value::Object(all));
-    }
-    Ok(())
+    Ok(rows)
 }
 
-/// Milliseconds of each run, bare and confined, in turns of [`TURN`] runs each (of one in the fresh profile).
+/// All rows as one object: by profile and program, with the first row's numbers (a static C program whose cell is
+/// used again) at the top.
+pub fn summary(rows: &[Row]) -> Value {
+    let mut all = serde_json::Map::new();
+    for row in rows {
+        let profile = all.entry(row.profile).or_insert_with(|| json!({}));
+        profile[row.program] = json!(row);
+    }
+    if let Some(Value::Object(first)) = rows.first().map(|row| json!(row)) {
+        all.extend(first);
+    }
+    Value::Object(all)
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:5} {:<12}  bare {:>7.3} ms, confined {:>7.3} ms: {:+.3} ms (p99 {:+.3}); {:>4.0} runs/s on one core, \
+             {:>4.0} on all, bare {:>4.0}: {:.2}",
+            self.profile,
+            self.program,
+            self.bare_ms_median,
+            self.confined_ms_median,
+            self.overhead_ms_median,
+            self.overhead_ms_p99,
+            self.runs_per_second_1,
+            self.runs_per_second_all,
+            self.bare_runs_per_second_all,
+            self.runs_per_second_all / self.bare_runs_per_second_all,
+        )?;
+        for (peer, overhead_ms) in &self.peers_overhead_ms_median {
+            write!(f, "; {peer} {overhead_ms:+.3} ms")?;
+        }
+        Ok(())
+    }
+}
+
+fn row(
+    slots: &mut Vec<Slot>,
+    subject: &Subject,
+    profile: Profile,
+    rounds: usize,
+    place: &Path,
+) -> Result<Row, Box<dyn Error + Send + Sync>> {
+    let peers = peers(subject, place);
+    let times = interleaved(&mut slots[0], subject, profile, rounds, &peers)?;
+    let (bare, confined) = (quantile(&times.bare, 0.5), quantile(&times.confined, 0.5));
+    let peers = peers.iter().zip(&times.peers);
+    Ok(Row {
+        profile: if profile == Profile::Run { "reuse" } else { "fresh" },
+        program: subject.name,
+        bare_ms_median: bare,
+        confined_ms_median: confined,
+        overhead_ms_median: confined - bare,
+        overhead_ms_p99: quantile(&times.confined, 0.99) - quantile(&times.bare, 0.99),
+        bare_runs_per_second_all: throughput_bare(subject, slots.len())?,
+        runs_per_second_1: throughput(slots, subject, profile, 1)?,
+        runs_per_second_all: throughput(slots, subject, profile, slots.len())?,
+        peers_overhead_ms_median: peers
+            .map(|((name, _), times)| (*name, quantile(times, 0.5) - bare))
+            .collect(),
+    })
+}
+
+/// Other tools that are installed, with the command by which each runs the subject, confined as far as it goes.
+fn peers(subject: &Subject, place: &Path) -> Vec<(&'static str, Vec<String>)> {
+    let place = place.display();
+    let bwrap = format!(
+        "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --ro-bind /usr /usr \
+         --symlink usr/lib /lib --symlink usr/lib64 /lib64 --ro-bind {place} {place} --chdir {place} --"
+    );
+    let firejail =
+        "firejail --quiet --noprofile --net=none --caps.drop=all --seccomp --nonewprivs --private-dev --";
+    [("bwrap", bwrap.as_str()), ("firejail", firejail)]
+        .into_iter()
+        .map(|(name, command)| {
+            let words = command.split_whitespace().map(str::to_owned);
+            (name, words.chain(subject.bare.iter().cloned()).collect::<Vec<String>>())
+        })
+        // One that is not installed, or does not work here, is left out.
+        .filter(|(_, command)| spawn(command).is_ok())
+        .collect()
+}
+
+/// Milliseconds of each run.
+struct Times {
+    bare: Vec<f64>,
+    confined: Vec<f64>,
+    peers: Vec<Vec<f64>>,
+}
+
+/// Runs bare and confined in turns of [`TURN`] runs each (of one in the fresh profile), and each peer once a turn.
 fn interleaved(
     slot: &mut Slot,
     subject: &Subject,
     profile: Profile,
     rounds: usize,
-) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
+    peers: &[(&'static str, Vec<String>)],
+) -> Result<Times, Box<dyn Error + Send + Sync>> {
     let job = subject.job(profile)?;
     let mut session = slot.open(&job)?;
     let spec = RunSpec::new(Stdin::Null, limits(profile));
-    let (mut bare, mut confined) = (Vec::new(), Vec::new());
+    let mut times = Times { bare: Vec::new(), confined: Vec::new(), peers: vec![Vec::new(); peers.len()] };
     let (turn, pause) =
         if profile == Profile::Run { (TURN, Duration::ZERO) } else { (1, BETWEEN_FRESH_RUNS) };
-    while bare.len() < rounds + WARM_UP {
+    while times.bare.len() < rounds + WARM_UP {
         thread::sleep(pause);
         for _ in 0..turn {
-            let start = Instant::now();
-            subject.run_bare()?;
-            bare.push(start.elapsed().as_secs_f64() * 1e3);
+            times.bare.push(milliseconds(|| spawn(&subject.bare))?);
+        }
+        if times.bare.len() % TURN == 0 {
+            for ((_, command), times) in peers.iter().zip(&mut times.peers) {
+                times.push(milliseconds(|| spawn(command))?);
+            }
         }
         thread::sleep(pause);
         let mut last = Instant::now();
@@ -132,14 +222,22 @@ fn interleaved(
                 session.start(&spec)?;
             }
             finished(subject, session.finish()?.report.end)?;
-            confined.push(last.elapsed().as_secs_f64() * 1e3);
+            times.confined.push(last.elapsed().as_secs_f64() * 1e3);
             last = Instant::now();
         }
     }
-    Ok((bare.split_off(WARM_UP), confined.split_off(WARM_UP)))
+    times.bare.drain(..WARM_UP);
+    times.confined.drain(..WARM_UP);
+    Ok(times)
 }
 
-fn finished(subject: &Subject, end: End) -> Result<(), Box<dyn Error>> {
+fn milliseconds(work: impl FnOnce() -> io::Result<()>) -> io::Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+fn finished(subject: &Subject, end: End) -> Result<(), Box<dyn Error + Send + Sync>> {
     match end {
         End::Finished => Ok(()),
         other => Err(format!("{} ended by {other:?}", subject.name).into()),
@@ -152,7 +250,7 @@ fn throughput(
     subject: &Subject,
     profile: Profile,
     count: usize,
-) -> Result<f64, Box<dyn Error>> {
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
     let barrier = Arc::new(Barrier::new(count));
     let busy: Vec<Slot> = slots.drain(..count).collect();
     let mut threads = Vec::new();
@@ -186,7 +284,7 @@ fn throughput(
     Ok(sum)
 }
 
-fn throughput_bare(subject: &Subject, count: usize) -> Result<f64, Box<dyn Error>> {
+fn throughput_bare(subject: &Subject, count: usize) -> Result<f64, Box<dyn Error + Send + Sync>> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..count)
             .map(|_| {
@@ -194,7 +292,7 @@ fn throughput_bare(subject: &Subject, count: usize) -> Result<f64, Box<dyn Error
                     let start = Instant::now();
                     let mut runs = 0u64;
                     while start.elapsed() < THROUGHPUT {
-                        subject.run_bare()?;
+                        spawn(&subject.bare)?;
                         runs += 1;
                     }
                     Ok(runs as f64 / start.elapsed().as_secs_f64())
@@ -230,16 +328,21 @@ impl Subject {
         }
         Ok(Job { profile, root: self.root.clone(), files, argv: self.argv.clone(), env: Vec::new() })
     }
-
-    /// Spawns the program as a judge without a sandbox would, with its output through a pipe.
-    fn run_bare(&self) -> io::Result<()> {
-        let output =
-            Command::new(&self.bare[0]).args(&self.bare[1..]).env_clear().stdin(Stdio::null()).output()?;
-        if output.status.success() { Ok(()) } else { Err(io::Error::other("the bare program failed")) }
-    }
 }
 
-fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error>> {
+/// Spawns a program as a judge without a sandbox would, with its output through a pipe.
+fn spawn(command: &[String]) -> io::Result<()> {
+    let [program, arguments @ ..] = command else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let output = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin")
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() { Ok(()) } else { Err(io::Error::other(format!("{program} failed"))) }
+}
+
+fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error + Send + Sync>> {
     let usual = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"].map(PathBuf::from);
     let root: Vec<PathBuf> = usual.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
     let mut subjects = Vec::new();

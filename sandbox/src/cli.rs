@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
     let result: Result<ExitCode, Box<dyn std::error::Error>> = match Cli::parse().command {
         Subcommands::Run(arguments) => run(&arguments),
         Subcommands::Doctor { json } => doctor(json).map_err(Into::into),
-        Subcommands::Bench { rounds, json } => bench::main(rounds, json).map(|()| ExitCode::SUCCESS),
+        Subcommands::Bench { rounds, json } => bench(rounds, json).map(|()| ExitCode::SUCCESS),
         Subcommands::Tie { parent, command } => Err(tie(parent, &command).into()),
         Subcommands::Keeper => keeper::live().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
@@ -125,6 +125,17 @@ pub fn main() -> ExitCode {
         eprintln!("{message}");
         ExitCode::from(2)
     })
+}
+
+fn bench(rounds: usize, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let rows = bench::measure(&std::env::current_exe()?, rounds, |row| {
+        if json { Ok(()) } else { writeln!(io::stdout(), "{row}") }
+    })
+    .map_err(|error| error as Box<dyn std::error::Error>)?;
+    if json {
+        writeln!(io::stdout(), "{}", bench::summary(&rows))?;
+    }
+    Ok(())
 }
 
 /// Executes `command` tied to the life of our parent; returns only the error.

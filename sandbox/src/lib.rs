@@ -36,7 +36,7 @@
 
 #![deny(unsafe_code)]
 
-mod bench;
+pub mod bench;
 mod cell;
 mod cgroup;
 mod child;

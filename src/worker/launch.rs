@@ -479,6 +479,20 @@ fn memory(name: &str) -> impl FnOnce(std::io::Error) -> LaunchError {
     move |source| LaunchError::Memory { name: name.to_owned(), source }
 }
 
+/// Measures what confinement costs, against a bare spawn and against other tools that are installed. Tells each row in
+/// words as it comes; gives all of them as one object.
+pub fn bench_sandbox(
+    rounds: usize,
+    mut tell: impl FnMut(String) -> std::io::Result<()>,
+) -> Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>> {
+    let binary = keeper_path();
+    if !binary.exists() {
+        return Err(LaunchError::NoKeeper { path: binary }.into());
+    }
+    let rows = assize_sandbox::bench::measure(&binary, rounds, |row| tell(row.to_string()))?;
+    Ok(assize_sandbox::bench::summary(&rows))
+}
+
 /// How well the host does in one respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostFactState {
