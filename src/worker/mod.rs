@@ -11,6 +11,7 @@ pub mod launch;
 pub mod offers;
 pub mod packages;
 pub mod run;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
