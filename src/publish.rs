@@ -25,6 +25,14 @@ pub enum PublishError {
     /// It asks for what this judge cannot do yet, so that it would be judged wrongly.
     #[error("the package needs what this judge cannot do yet: {0}")]
     Unsupported(String),
+    /// It allows sources that are larger than any that can be stored.
+    #[error(
+        "limits.code is {code_bytes} bytes, and no source larger than {MAX_BLOB_BYTES} bytes can be stored"
+    )]
+    CodeLimit {
+        /// The largest source that it allows, in bytes.
+        code_bytes: u64,
+    },
     /// Its name or that of a testcase cannot be an identifier here.
     #[error(transparent)]
     Name(#[from] InvalidId),
@@ -68,6 +76,9 @@ pub async fn publish(
     if !package.unsupported().is_empty() {
         let asked: Vec<String> = package.unsupported().iter().map(ToString::to_string).collect();
         return Err(PublishError::Unsupported(asked.join("; ")));
+    }
+    if package.limits.code_bytes > MAX_BLOB_BYTES as u64 {
+        return Err(PublishError::CodeLimit { code_bytes: package.limits.code_bytes });
     }
     let problem: ProblemId = package.short_name.parse()?;
     let archive = problems::canonical_archive(folder)?;

@@ -17,6 +17,9 @@ use crate::store::StoreError;
 
 use super::document;
 
+/// What is said when the event store is away: a write may have been stored before its acknowledgement was lost.
+const OUTCOME_UNKNOWN: &str = "the event store does not answer; what was sent may have been recorded or not: with an \
+     Idempotency-Key it is safe to send it again";
 /// After how many seconds a client should try again when the event store is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
@@ -234,7 +237,11 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable { .. } => {
                 tracing::warn!(error = chain(&error), "the event store is unavailable");
-                Self::unavailable("the event store does not answer; nothing was lost, try again")
+                Self::unavailable(OUTCOME_UNKNOWN)
+            }
+            StoreError::TooLarge { .. } => {
+                tracing::warn!(error = chain(&error), "too large for the event store");
+                Self::too_large("this is larger than what can be stored")
             }
             StoreError::Refused { .. } => {
                 tracing::error!(error = chain(&error), "the event store refused");
@@ -334,7 +341,8 @@ pub(super) fn explanation(code: &str) -> Option<&'static str> {
             "The Idempotency-Key was used before for a submission with other content."
         }
         "unavailable" => {
-            "It cannot be done right now and nothing was lost; Retry-After says when to try again."
+            "It cannot be done right now; Retry-After says when to try again. A submission whose answer this was may \
+             have been recorded: sent again with the same Idempotency-Key, it is recorded once."
         }
         "internal" => "Our fault. The log of the server says more.",
         "bad_request" | "unreadable_body" => "The request cannot be read as HTTP.",

@@ -31,6 +31,8 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 const LIVED: Duration = Duration::from_secs(30);
 /// A server that was asked to stop and has not within this time is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// A killed process that is still there after this long hangs in the kernel, and its store cannot be used.
+const KILL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the private server is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +178,7 @@ fn spawn(plan: &Plan, messages: &mpsc::Sender<Message>) -> io::Result<Child> {
     let first_words = File::create(&plan.startup_log)?;
     let mut words =
         tie().into_iter().chain([plan.binary.clone().into(), "-c".into(), plan.conf.clone().into()]);
-    let child = Command::new(words.next().unwrap_or_default())
+    let mut child = Command::new(words.next().unwrap_or_default())
         .args(words)
         // Its settings are in its file; nothing of ours (a token in the environment, say) is its business.
         .env_clear()
@@ -190,10 +192,16 @@ fn spawn(plan: &Plan, messages: &mpsc::Sender<Message>) -> io::Result<Child> {
     // so that it can be signalled without a race.
     let pid = Pid::from_raw(child.id().cast_signed());
     let messages = messages.clone();
-    thread::Builder::new().name("nats-server-exit".to_owned()).spawn(move || {
+    let watching = thread::Builder::new().name("nats-server-exit".to_owned()).spawn(move || {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
         let _ = messages.send(Message::Exited);
-    })?;
+    });
+    if let Err(error) = watching {
+        // A server that nobody watches would run on beside the next one, on the same store.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
     Ok(child)
 }
 
@@ -263,6 +271,9 @@ pub(super) async fn stop_stale(conf: &Path) -> io::Result<usize> {
         let left = running_on(conf)?;
         if left.is_empty() {
             return Ok(stale.len());
+        }
+        if Instant::now() > deadline + KILL_DEADLINE {
+            return Err(io::Error::other(format!("process {left:?} does not end, although it was killed")));
         }
         if Instant::now() > deadline {
             for pid in left {

@@ -71,6 +71,14 @@ pub enum ModelError {
         #[source]
         source: bincode::error::DecodeError,
     },
+    /// Events are missing between the model's last and those that it was given.
+    #[error("the read model is at sequence {at} and was given {given}")]
+    Gap {
+        /// The sequence that it is true at.
+        at: u64,
+        /// The sequence that does not follow.
+        given: u64,
+    },
     /// A row cannot be written.
     #[error("a row cannot be encoded")]
     Encode(#[from] bincode::error::EncodeError),
@@ -155,13 +163,19 @@ impl Model {
         Ok(self.db().get(rows::EVENT)?.map(|id| String::from_utf8_lossy(&id).into_owned()))
     }
 
-    /// Takes events in, all or none. Those that it has already are passed over.
+    /// Takes events in, all or none. Those that it has already are passed over; the others must follow on it.
     pub(super) fn apply(&self, events: &[StoredEvent]) -> Result<(), ModelError> {
         let from = self.sequence();
         let Some(last) = events.last().filter(|last| last.recorded.sequence > from) else { return Ok(()) };
         let mut draft = Draft::new(self.db())?;
+        let mut at = from;
         for event in events.iter().filter(|event| event.recorded.sequence > from) {
+            let given = event.recorded.sequence;
+            if given != at + 1 {
+                return Err(ModelError::Gap { at, given });
+            }
             fold::apply(&mut draft, event)?;
+            at = given;
         }
         let sequence = last.recorded.sequence;
         draft.put_raw(rows::SEQUENCE.to_vec(), sequence.to_be_bytes().to_vec());

@@ -32,6 +32,16 @@ pub enum ReplayError {
         /// The last sequence that came.
         after: u64,
     },
+    /// The read model is of another history.
+    #[error(
+        "the read model is of another history: it ends at sequence {model}, and the history at {history}"
+    )]
+    OtherHistory {
+        /// Where the model ends.
+        model: u64,
+        /// Where the history ends.
+        history: u64,
+    },
     /// Another replay runs.
     #[error("another replay is running")]
     Busy,
@@ -148,6 +158,9 @@ pub async fn verify_offline(store: &JetStreamStore, data: &Path) -> Result<Verif
     scratch.remove_when_closed();
     let (current, scratch) = (Arc::new(current), Arc::new(scratch));
     let last = store.last_sequence().await?;
+    if current.sequence() > last {
+        return Err(ReplayError::OtherHistory { model: current.sequence(), history: last });
+    }
     advance(store, &current, Until::Sequence(last)).await?;
     let rebuilt = advance(store, &scratch, Until::Sequence(current.sequence())).await?;
     blocking(move || compare(&current, &scratch, rebuilt)).await

@@ -13,7 +13,7 @@ use crate::domain::event::{BlobRef, ObjectLocation};
 use crate::domain::ids::Sha256Digest;
 
 use super::StoreError;
-use super::jetstream::{ApiError, JetStreamStore, refused};
+use super::jetstream::{ApiError, JetStreamStore, NO_MESSAGE_FOUND, refused};
 use super::subject::BLOB_STREAM;
 
 /// The bucket that holds problem packages.
@@ -28,6 +28,9 @@ impl JetStreamStore {
     pub async fn put_blob(&self, bytes: Bytes) -> Result<BlobRef, StoreError> {
         let blob = BlobRef { sha256: Sha256Digest::of(&bytes), size_bytes: bytes.len() as u64 };
         let subject = blob_subject(blob.sha256);
+        if bytes.len() > MAX_BLOB_BYTES {
+            return Err(StoreError::TooLarge { operation: subject });
+        }
         let ack = self.publish_with_patience(&subject, HeaderMap::new(), bytes).await?;
         match ack.error {
             Some(error) if error.err_code != MAX_MESSAGES_PER_SUBJECT => Err(refused(&subject, error)),
@@ -35,8 +38,12 @@ impl JetStreamStore {
         }
     }
 
-    /// The bytes of a blob.
+    /// The bytes of a blob. Only one that the server says is not there is missing; any other trouble may pass.
     pub async fn get_blob(&self, sha256: Sha256Digest) -> Result<Vec<u8>, StoreError> {
+        self.with_retries(|| self.get_blob_once(sha256)).await
+    }
+
+    async fn get_blob_once(&self, sha256: Sha256Digest) -> Result<Vec<u8>, StoreError> {
         #[derive(Deserialize)]
         struct Answer {
             message: Option<Message>,
@@ -50,11 +57,18 @@ impl JetStreamStore {
         let what = format!("blob {sha256}");
         let request = serde_json::json!({ "last_by_subj": blob_subject(sha256) });
         let answer: Answer = self.api(&format!("STREAM.MSG.GET.{BLOB_STREAM}"), &request).await?;
-        let Some(message) = answer.message else {
-            if let Some(error) = answer.error {
-                tracing::debug!(code = error.err_code, description = error.description, %what, "no blob");
+        let message = match answer {
+            Answer { message: Some(message), .. } => message,
+            Answer { error: Some(error), .. } if error.err_code == NO_MESSAGE_FOUND => {
+                return Err(StoreError::Missing { what });
             }
-            return Err(StoreError::Missing { what });
+            Answer { error, .. } => {
+                let told = error.map(|error| format!("{} (code {})", error.description, error.err_code));
+                return Err(StoreError::Unavailable {
+                    operation: format!("get of {what}"),
+                    source: told.map(Into::into),
+                });
+            }
         };
         let bytes = BASE64.decode(message.data).map_err(|_| StoreError::Corrupt { what: what.clone() })?;
         if Sha256Digest::of(&bytes) == sha256 { Ok(bytes) } else { Err(StoreError::Corrupt { what }) }
@@ -62,6 +76,14 @@ impl JetStreamStore {
 
     /// Stores a package's canonical content, compressed, under its digest, unless it is there already.
     pub async fn put_package(
+        &self,
+        digest: Sha256Digest,
+        content: &[u8],
+    ) -> Result<ObjectLocation, StoreError> {
+        self.with_retries(|| self.put_package_once(digest, content)).await
+    }
+
+    async fn put_package_once(
         &self,
         digest: Sha256Digest,
         content: &[u8],
@@ -84,6 +106,15 @@ impl JetStreamStore {
 
     /// A package's canonical content: `size_bytes` long, with this digest.
     pub async fn get_package(
+        &self,
+        location: &ObjectLocation,
+        digest: Sha256Digest,
+        size_bytes: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.with_retries(|| self.get_package_once(location, digest, size_bytes)).await
+    }
+
+    async fn get_package_once(
         &self,
         location: &ObjectLocation,
         digest: Sha256Digest,

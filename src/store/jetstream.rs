@@ -33,7 +33,9 @@ const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// The same, found while another append to the subject was under way.
 const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
 /// JetStream: no message found.
-const NO_MESSAGE_FOUND: u64 = 10037;
+pub(super) const NO_MESSAGE_FOUND: u64 = 10037;
+/// JetStream: the message is larger than the stream takes.
+const MESSAGE_TOO_LARGE: u64 = 10054;
 /// How many events one direct read may bring.
 const READ_BATCH: usize = 1000;
 
@@ -216,28 +218,20 @@ impl JetStreamStore {
             let mut batch = Vec::with_capacity(chunk.len());
             let mut broken = None;
             for message in chunk {
-                let message = match message {
-                    Ok(message) => message,
+                let message = message.map_err(|error| unavailable(error.into()));
+                match message.and_then(|message| expected_event(&message, *next)) {
+                    Ok(None) => {}
+                    Ok(Some(event)) => {
+                        batch.push(event);
+                        *next += 1;
+                    }
                     Err(error) => {
-                        broken = Some(unavailable(error.into()));
+                        broken = Some(error);
                         break;
                     }
-                };
-                let sequence = message.info().map_err(unavailable)?.stream_sequence;
-                if sequence < *next {
-                    continue;
                 }
-                if sequence > *next {
-                    return Err(StoreError::Gap { from: *next - 1, to: sequence });
-                }
-                let empty = HeaderMap::new();
-                let headers = message.headers.as_ref().unwrap_or(&empty);
-                let envelope = codec::decode(headers, &message.payload)
-                    .map_err(|source| StoreError::Damaged { sequence, source })?;
-                let subject = message.subject.to_string();
-                batch.push(StoredEvent { subject, recorded: Recorded { sequence, envelope } });
-                *next += 1;
             }
+            // What came before the error is whole, and counted in `next`: it must not be lost with it.
             if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
                 return Ok(());
             }
@@ -361,6 +355,29 @@ impl JetStreamStore {
         })
     }
 
+    /// Tries something again while it is unavailable, for as long as the patience lasts.
+    pub(super) async fn with_retries<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut retries = self.retries();
+        loop {
+            match attempt().await {
+                Err(error @ StoreError::Unavailable { .. }) => match retries.next() {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => return Err(error),
+                },
+                other => return other,
+            }
+        }
+    }
+
+    /// The delays before each further attempt, until the patience is at its end.
+    fn retries(&self) -> impl Iterator<Item = Duration> + use<> {
+        let deadline = Instant::now() + self.patience;
+        retry_delays().take_while(move |delay| Instant::now() + *delay < deadline)
+    }
+
     async fn request_with_patience(
         &self,
         subject: &str,
@@ -378,10 +395,10 @@ impl JetStreamStore {
                 Ok(answer) => return Ok(answer.payload),
                 Err(error) => error,
             };
-            let hopeless = matches!(
-                error.kind(),
-                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded
-            );
+            if error.kind() == RequestErrorKind::MaxPayloadExceeded {
+                return Err(StoreError::TooLarge { operation: subject.to_owned() });
+            }
+            let hopeless = error.kind() == RequestErrorKind::InvalidSubject;
             let delay = delays.next().filter(|delay| !hopeless && Instant::now() + *delay < deadline);
             let Some(delay) = delay else {
                 return Err(StoreError::Unavailable {
@@ -398,17 +415,7 @@ impl JetStreamStore {
 impl EventStore for JetStreamStore {
     async fn load(&self, aggregate: &Aggregate) -> Result<Vec<Recorded>, StoreError> {
         let filter = aggregate.filter();
-        let deadline = Instant::now() + self.patience;
-        let mut delays = retry_delays();
-        loop {
-            match self.load_once(&filter).await {
-                Err(error @ StoreError::Unavailable { .. }) => match delays.next() {
-                    Some(delay) if Instant::now() + delay < deadline => tokio::time::sleep(delay).await,
-                    _ => return Err(error),
-                },
-                other => return other,
-            }
-        }
+        self.with_retries(|| self.load_once(&filter)).await
     }
 
     async fn append(
@@ -424,6 +431,7 @@ impl EventStore for JetStreamStore {
         headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
         headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", filter.as_str());
         let body = Bytes::from(body);
+        let mut retries = self.retries();
         loop {
             let ack = self.publish_with_patience(&subject, headers.clone(), body.clone()).await?;
             match ack.error {
@@ -444,9 +452,36 @@ impl EventStore for JetStreamStore {
             if tail.sequence != expected || ack.duplicate {
                 return Err(AppendError::Conflict { expected });
             }
-            // Another append was in flight and came to nothing: ours may pass now.
+            // Another append is in flight, or came to nothing: ours may pass in a moment.
+            let Some(delay) = retries.next() else {
+                return Err(StoreError::Unavailable { operation: subject, source: None }.into());
+            };
+            tokio::time::sleep(delay).await;
         }
     }
+}
+
+/// The event of a message, if it is the one with sequence `next`; none where it is an earlier one, come again.
+fn expected_event(
+    message: &async_nats::jetstream::Message,
+    next: u64,
+) -> Result<Option<StoredEvent>, StoreError> {
+    let info = message.info().map_err(|source| StoreError::Unavailable {
+        operation: format!("consume {EVENT_STREAM} at sequence {next}"),
+        source: Some(source),
+    })?;
+    let sequence = info.stream_sequence;
+    if sequence < next {
+        return Ok(None);
+    }
+    if sequence > next {
+        return Err(StoreError::Gap { from: next - 1, to: sequence });
+    }
+    let empty = HeaderMap::new();
+    let headers = message.headers.as_ref().unwrap_or(&empty);
+    let envelope = codec::decode(headers, &message.payload)
+        .map_err(|source| StoreError::Damaged { sequence, source })?;
+    Ok(Some(StoredEvent { subject: message.subject.to_string(), recorded: Recorded { sequence, envelope } }))
 }
 
 /// The `ce-id` of a message from its base64 header block.
@@ -460,6 +495,9 @@ fn event_id_of(headers_base64: &str) -> Option<String> {
 }
 
 pub(super) fn refused(operation: &str, error: ApiError) -> StoreError {
+    if error.err_code == MESSAGE_TOO_LARGE {
+        return StoreError::TooLarge { operation: operation.to_owned() };
+    }
     StoreError::Refused {
         operation: operation.to_owned(),
         code: error.err_code,
@@ -467,7 +505,7 @@ pub(super) fn refused(operation: &str, error: ApiError) -> StoreError {
     }
 }
 
-/// Growing delays with jitter, from 20 ms to 1 s,.
+/// Growing delays with jitter, from 20 ms to 1 s.
 fn retry_delays() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(20))

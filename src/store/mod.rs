@@ -54,7 +54,13 @@ pub enum StoreError {
         #[source]
         source: Option<async_nats::Error>,
     },
-    /// The server refused: out of space, no permission, or a message that is too large.
+    /// What was to be stored is larger than the server takes. Trying again does not help.
+    #[error("{operation} is larger than the event store takes")]
+    TooLarge {
+        /// What was tried, with its subject.
+        operation: String,
+    },
+    /// The server refused: out of space, or no permission.
     #[error("the event store refused {operation}: {description} (code {code})")]
     Refused {
         /// What was tried, with its subject.

@@ -1,15 +1,15 @@
 //! From sources to something that runs: one confined build, described by the language's file.
 //!
-//! What the compiler says is shown to people and stored in events, so it is cut to a size and made valid UTF-8
-//! here; what the outcome means for the submission is the domain's business.
+//! What the compiler says is shown to people and stored in events, so it is made into text of a bounded size here; what the outcome means for the submission is the domain's business.
 
 use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::Language;
 
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
+use super::text;
 
-/// The most of a compiler's words that is kept, in bytes.
+/// The most of a compiler's words that is kept, in bytes as an event counts them.
 const DIAGNOSTICS_BYTES: usize = 64 * 1024;
 
 /// What came of a compilation.
@@ -29,7 +29,7 @@ pub struct Compiled {
     pub wall_ms: u64,
     /// Peak memory in bytes.
     pub memory_bytes: u64,
-    /// What the compiler said, at most 64 KiB.
+    /// What the compiler said, at most 64 KiB as JSON writes it.
     pub diagnostics: String,
     /// Whether it said more.
     pub diagnostics_truncated: bool,
@@ -95,7 +95,7 @@ fn compile_once(
         (Stop::None | Stop::Forbidden, _) => CompileOutcome::Failed,
         (Stop::Cpu | Stop::Wall | Stop::Memory | Stop::Output, _) => CompileOutcome::LimitExceeded,
     };
-    let (mut diagnostics, mut diagnostics_truncated) = diagnostics(&built.ran)?;
+    let (mut diagnostics, diagnostics_truncated) = diagnostics(&built.ran)?;
     if outcome == CompileOutcome::LimitExceeded {
         diagnostics.push_str(&format!("\n[stopped: {}]", stopped(built.ran.observation.stop)));
     }
@@ -104,9 +104,9 @@ fn compile_once(
             let name = language.artifact.clone();
             (outcome, vec![ProgramFile { name, content, executable: true }], true)
         }
+        // Words of our own, which find room.
         (CompileOutcome::Succeeded, Some(Err(reason))) => {
             diagnostics.push_str(&reason);
-            diagnostics_truncated |= truncate(&mut diagnostics);
             (CompileOutcome::Failed, Vec::new(), false)
         }
         (CompileOutcome::Succeeded, None) => (outcome, share(sources)?, false),
@@ -136,17 +136,10 @@ fn diagnostics(ran: &Ran) -> Result<(String, bool), LaunchError> {
         .stdout
         .read_first(DIAGNOSTICS_BYTES as u64)
         .map_err(|source| LaunchError::Memory { name: "compiler output".to_owned(), source })?;
-    let mut text = String::from_utf8_lossy(&ran.stderr).into_owned();
-    text.push_str(&String::from_utf8_lossy(&stdout));
-    let cut = truncate(&mut text) || ran.stdout.len() > stdout.len() as u64;
-    Ok((text, cut))
-}
-
-fn truncate(text: &mut String) -> bool {
-    let end = text.floor_char_boundary(DIAGNOSTICS_BYTES.min(text.len()));
-    let cut = end < text.len();
-    text.truncate(end);
-    cut
+    let mut said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    said.push_str(&String::from_utf8_lossy(&stdout));
+    let (said, cut) = text::for_event(&said, DIAGNOSTICS_BYTES);
+    Ok((said, cut || ran.stdout.len() > stdout.len() as u64))
 }
 
 fn stopped(stop: Stop) -> &'static str {

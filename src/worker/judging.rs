@@ -10,26 +10,35 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{CompileFinished, CompileOutcome, Event, JudgingFailed, Recorded, TestcaseJudged};
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{ProblemId, Sha256Digest};
 use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
 use crate::domain::verdict::Verdict;
 use crate::error_chain::chain;
 use crate::judge::{AppliedError, Loaded};
 use crate::store::StoreError;
+use crate::store::claims::Claim;
 use crate::store::subject::DEAD_LETTER_PREFIX;
 
 use super::compile::{self, Compiled};
 use super::launch::{LaunchError, ProgramFile, SlotHandle};
 use super::packages::{JudgePackage, JudgePackageError};
 use super::run::{self, TestcaseResult};
+use super::text;
 use super::{Offer, Worker};
 
 /// How long a submission waits before it is tried again after a failure of ours.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long it waits when this worker lacks what it needs, for another to take it.
 const ELSEWHERE_DELAY: Duration = Duration::from_secs(5);
+/// How often a submission is delivered whose history cannot be read, before it is put out of the queue. Damage does
+/// not mend by itself, and no event can be appended to it that would end it in the history.
+const MAX_UNREADABLE_DELIVERIES: u64 = 5;
+
+/// The most of a failure's cause that goes into its event, in bytes of JSON.
+const CAUSE_JSON_BYTES: usize = 4096;
 
 /// What is to become of the claim.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +49,8 @@ pub(super) enum Disposition {
     Fenced,
     /// It is to come again after this time.
     HandBack(Duration),
+    /// It can never be judged, and its history cannot say so.
+    GiveUp,
 }
 
 /// Why an attempt did not come to its end.
@@ -57,19 +68,36 @@ enum AttemptError {
     NoRevision(String),
 }
 
+impl AttemptError {
+    /// Whether the event store is away, so that nothing is wrong with the submission.
+    fn is_outage(&self) -> bool {
+        let store = match self {
+            Self::Applied(AppliedError::Store(error))
+            | Self::Store(error)
+            | Self::Package(JudgePackageError::Store(error)) => error,
+            _ => return false,
+        };
+        matches!(store, StoreError::Unavailable { .. })
+    }
+}
+
 impl Worker {
-    /// Judges the submission of a claim as far as it can be judged now.
-    pub(super) async fn judge(&self, id: SubmissionId, slot: &SlotHandle) -> Disposition {
+    /// Judges the submission of a claim as far as it can be judged now, or until `hurry` is cancelled.
+    pub(super) async fn judge(
+        &self,
+        claim: &Claim,
+        slot: &SlotHandle,
+        hurry: &CancellationToken,
+    ) -> Disposition {
+        let id = claim.submission;
         let mut loaded = match self.judge.load(id).await {
             Ok(Some(loaded)) => loaded,
-            Ok(None) => {
-                tracing::error!(submission.id = %id, "a claimed submission has no history");
-                return Disposition::HandBack(ELSEWHERE_DELAY);
-            }
-            Err(error) => {
+            Ok(None) => return self.unreadable(claim, "it has no history").await,
+            Err(error @ StoreError::Unavailable { .. }) => {
                 tracing::warn!(submission.id = %id, error = chain(&error), "the submission could not be loaded");
                 return Disposition::HandBack(RETRY_DELAY);
             }
+            Err(error) => return self.unreadable(claim, &chain(&error)).await,
         };
         if loaded.submission.open().is_none() {
             return Disposition::Done;
@@ -82,7 +110,7 @@ impl Worker {
             );
             return Disposition::HandBack(ELSEWHERE_DELAY);
         };
-        match self.attempt(&mut loaded, offer, slot).await {
+        match self.attempt(&mut loaded, offer, slot, hurry).await {
             Ok(()) => Disposition::Done,
             Err(AttemptError::Applied(AppliedError::Fenced)) => {
                 tracing::info!(submission.id = %id, "another worker has taken the judging over");
@@ -90,11 +118,13 @@ impl Worker {
             }
             Err(AttemptError::Applied(AppliedError::Refused(Refusal::NothingOpen))) => Disposition::Done,
             Err(AttemptError::Launch(LaunchError::Cancelled)) => Disposition::HandBack(Duration::ZERO),
-            Err(
-                error @ (AttemptError::Applied(AppliedError::Store(StoreError::Unavailable { .. }))
-                | AttemptError::Store(StoreError::Unavailable { .. })
-                | AttemptError::Package(JudgePackageError::Store(StoreError::Unavailable { .. }))),
-            ) => {
+            // Stopped between two testcases.
+            Err(AttemptError::Applied(AppliedError::Refused(Refusal::Incomplete { .. })))
+                if hurry.is_cancelled() =>
+            {
+                Disposition::HandBack(Duration::ZERO)
+            }
+            Err(error) if error.is_outage() => {
                 // Nothing can be recorded while the store is away, and nothing is lost: the claim comes again.
                 tracing::warn!(submission.id = %id, error = chain(&error), "the event store is unavailable");
                 Disposition::HandBack(RETRY_DELAY)
@@ -108,17 +138,17 @@ impl Worker {
         loaded: &mut Loaded,
         offer: &Arc<Offer>,
         slot: &SlotHandle,
+        hurry: &CancellationToken,
     ) -> Result<(), AttemptError> {
         let created = loaded.submission.created.clone();
         let Some(package_digest) = loaded.submission.open().map(|judging| judging.package) else {
             return Ok(());
         };
-        let revision = self
-            .judge
-            .revision(&created.problem, package_digest)
-            .await?
-            .ok_or_else(|| AttemptError::NoRevision(package_digest.to_string()))?;
-        let package = self.packages.get(&self.store, &revision).await;
+        let package = match self.package(&created.problem, package_digest).await {
+            // An outage is no attempt: the claim comes again, and costs the submission nothing.
+            Err(error) if error.is_outage() => return Err(error),
+            package => package,
+        };
         let testcases_total = package.as_ref().map_or(0, |package| package.testcases.len() as u32);
         let start = StartJudging {
             worker: self.id.clone(),
@@ -136,12 +166,29 @@ impl Worker {
         let (judging, attempt) = (started.judging, started.attempt);
         // Only now, so that a broken package is recorded as this attempt's failure.
         let package = package?;
+        if hurry.is_cancelled() {
+            return Err(LaunchError::Cancelled.into());
+        }
         let program = self.program(loaded, judging, attempt, offer, slot).await?;
+        if hurry.is_cancelled() {
+            return Err(LaunchError::Cancelled.into());
+        }
         if let Some(program) = program {
-            self.testcases(loaded, judging, attempt, offer, slot, program, package).await?;
+            self.testcases(loaded, judging, attempt, offer, slot, program, package, hurry).await?;
         }
         self.apply(loaded, Command::IssueVerdict { judging, attempt }).await?;
         Ok(())
+    }
+
+    /// The package that a judging is judged by.
+    async fn package(
+        &self,
+        problem: &ProblemId,
+        digest: Sha256Digest,
+    ) -> Result<Arc<JudgePackage>, AttemptError> {
+        let revision = self.judge.revision(problem, digest).await?;
+        let revision = revision.ok_or_else(|| AttemptError::NoRevision(digest.to_string()))?;
+        Ok(self.packages.get(&self.store, &revision).await?)
     }
 
     /// What there is to run: from the facts and the cache, or compiled now. None where it does not compile.
@@ -202,7 +249,7 @@ impl Worker {
     }
 
     /// A program that cannot be kept is compiled again if another worker takes over: no reason to fail now.
-    fn keep_artifact(&self, compiled: &Compiled) -> Option<crate::domain::ids::Sha256Digest> {
+    fn keep_artifact(&self, compiled: &Compiled) -> Option<Sha256Digest> {
         let bytes = compiled.program.first()?.content.read_all();
         match bytes.and_then(|bytes| self.artifacts.put(&bytes)) {
             Ok(digest) => Some(digest),
@@ -225,6 +272,7 @@ impl Worker {
         slot: &SlotHandle,
         program: Vec<ProgramFile>,
         package: Arc<JudgePackage>,
+        hurry: &CancellationToken,
     ) -> Result<(), AttemptError> {
         let facts = loaded.submission.judging(judging);
         if facts.is_some_and(|judging| judging.first_failing().is_some()) {
@@ -235,12 +283,12 @@ impl Worker {
         let submission = loaded.submission.created.submission;
         let (sender, mut results) = mpsc::channel::<(u32, TestcaseResult)>(16);
         let running = {
-            let (offer, package) = (offer.clone(), package.clone());
+            let (offer, package, hurry) = (offer.clone(), package.clone(), hurry.clone());
             slot.call(move |confined| {
                 run::judge_all(confined, &offer.language, &program, &package, &judged, |index, result| {
                     let accepted = result.verdict == Verdict::Ac;
                     // The receiver is gone when the claim is lost.
-                    sender.blocking_send((index, result)).is_ok() && accepted
+                    sender.blocking_send((index, result)).is_ok() && accepted && !hurry.is_cancelled()
                 })
             })
         };
@@ -291,7 +339,7 @@ impl Worker {
     /// Records that the attempt failed through our fault.
     async fn fail(&self, loaded: &mut Loaded, error: &AttemptError) -> Disposition {
         let id = loaded.submission.created.submission;
-        let cause = chain(error);
+        let (cause, _) = text::for_event(&chain(error), CAUSE_JSON_BYTES);
         tracing::error!(submission.id = %id, cause, "an attempt at a judging failed");
         let Some((judging, attempt)) = loaded.submission.open().map(|open| (open.number, open.attempt))
         else {
@@ -322,6 +370,18 @@ impl Worker {
         }
     }
 
+    /// Has a claim come again whose history cannot be read, and at last gives it up and tells the operators.
+    async fn unreadable(&self, claim: &Claim, cause: &str) -> Disposition {
+        let id = claim.submission;
+        tracing::error!(submission.id = %id, cause, "a claimed submission cannot be read");
+        if claim.deliveries < MAX_UNREADABLE_DELIVERIES {
+            return Disposition::HandBack(RETRY_DELAY);
+        }
+        let letter = serde_json::json!({ "submission": id, "cause": cause, "will_retry": false });
+        self.send_dead_letter(&id.to_string(), letter.to_string()).await;
+        Disposition::GiveUp
+    }
+
     /// Tells the operators of a judging that ended as our fault. The history has it in any case.
     async fn dead_letter(&self, recorded: &[Recorded]) {
         for recorded in recorded {
@@ -330,11 +390,15 @@ impl Worker {
             else {
                 continue;
             };
-            let subject = format!("{DEAD_LETTER_PREFIX}.{}", failed.submission);
-            let body = serde_json::to_vec(failed).unwrap_or_default();
-            if let Err(error) = self.store.client().publish(subject, body.into()).await {
-                tracing::warn!(error = chain(&error), "the dead letter could not be sent");
-            }
+            let letter = serde_json::to_string(failed).unwrap_or_default();
+            self.send_dead_letter(&failed.submission.to_string(), letter).await;
+        }
+    }
+
+    async fn send_dead_letter(&self, submission: &str, letter: String) {
+        let subject = format!("{DEAD_LETTER_PREFIX}.{submission}");
+        if let Err(error) = self.store.client().publish(subject, letter.into()).await {
+            tracing::warn!(error = chain(&error), "the dead letter could not be sent");
         }
     }
 }

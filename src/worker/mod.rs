@@ -2,7 +2,7 @@
 //!
 //! A worker has one slot per core. Each slot draws one claim at a time and keeps it alive while it works. The
 //! parts: `launch` is the door to the sandbox, `compile` and `run` make and judge a program with it, `packages`
-//! and `artifacts` are caches, `judging` is the life of one claim.
+//! and `artifacts` are caches, `queues` is where claims come from, `judging` is the life of one claim.
 
 pub mod artifacts;
 pub mod compile;
@@ -10,7 +10,9 @@ mod judging;
 pub mod launch;
 pub mod offers;
 pub mod packages;
+mod queues;
 pub mod run;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,31 +23,36 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::{LanguageId, WorkerId};
 use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::store::StoreError;
-use crate::store::claims::{Claim, Claims, KEEP_ALIVE};
+use crate::store::claims::{Claim, KEEP_ALIVE};
 use crate::store::jetstream::JetStreamStore;
 use crate::store::presence::{OfferedLanguage, WorkerStatus};
-use crate::streams;
 
 use artifacts::ArtifactCache;
 use judging::Disposition;
 use launch::{Launcher, SlotHandle};
 use packages::PackageCache;
+use queues::Queues;
 
 pub use offers::Offer;
 
-/// How long a slot waits for a claim before it looks at the next queue.
-const PULL_WAIT: Duration = Duration::from_secs(1);
 /// How long a slot waits after the queue could not be asked.
 const QUEUE_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// How long a worker goes on trying to record a result while the event store is away.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long in-flight judgings may take to end when a worker stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long they may then take to be cancelled and handed back before the worker ends without them.
+const HURRY_DEADLINE: Duration = Duration::from_secs(5);
+/// How often a run is cancelled again: what is between two runs when it is cancelled does not hear it.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the last words to the server may take.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A worker: everything that its slots share.
 pub struct Worker {
@@ -58,6 +65,7 @@ pub struct Worker {
     artifacts: ArtifactCache,
     launcher: Launcher,
     busy: AtomicUsize,
+    leftovers: TaskTracker,
 }
 
 impl Worker {
@@ -80,6 +88,7 @@ impl Worker {
             artifacts: ArtifactCache::new(cache.join("artifacts")),
             launcher,
             busy: AtomicUsize::new(0),
+            leftovers: TaskTracker::new(),
         }
     }
 
@@ -130,15 +139,25 @@ impl Worker {
         if tokio::time::timeout(STOP_DEADLINE, &mut all).await.is_err() {
             tracing::info!("in-flight judgings are handed back");
             hurry.cancel();
-            all.await;
+            if tokio::time::timeout(HURRY_DEADLINE, &mut all).await.is_err() {
+                tracing::warn!("in-flight judgings did not end and are left to lapse");
+            }
+        }
+        self.leftovers.close();
+        self.leftovers.wait().await;
+        // What was handed back is only in the client's buffer so far, and the process is about to end.
+        match tokio::time::timeout(FLUSH_DEADLINE, self.store.client().flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "the last words were not sent"),
+            Err(_) => tracing::warn!("the last words were not sent: the server is away"),
         }
     }
 
     async fn run_slot(&self, slot: &SlotHandle, stop: &CancellationToken, hurry: &CancellationToken) {
-        let mut queues: Option<Vec<Claims>> = None;
+        let mut queues: Option<Queues> = None;
         while !stop.is_cancelled() {
             let drawn = match &queues {
-                Some(queues) => draw(queues).await,
+                Some(queues) => queues.draw().await,
                 None => match self.open_queues().await {
                     Ok(opened) => {
                         queues = Some(opened);
@@ -167,53 +186,38 @@ impl Worker {
         }
     }
 
-    /// The queues of the classes of all offered languages, the most urgent first.
-    async fn open_queues(&self) -> Result<Vec<Claims>, StoreError> {
+    /// The queues of the classes of all offered languages.
+    async fn open_queues(&self) -> Result<Queues, StoreError> {
         let mut classes: Vec<&str> =
             self.offers.values().map(|offer| offer.language.routing_class.as_str()).collect();
         classes.sort_unstable();
         classes.dedup();
-        let names: Vec<[String; 2]> = classes.into_iter().map(streams::consumers_of).collect();
-        let mut queues = Vec::new();
-        for lane in 0..2 {
-            for consumers in &names {
-                queues.push(Claims::open(&self.store, &consumers[lane]).await?);
-            }
-        }
-        Ok(queues)
+        Queues::open(&self.store, &classes, &self.leftovers).await
     }
 
     /// Judges a claim while keeping it alive, and settles it.
     async fn keep_claim(&self, claim: &Claim, slot: &SlotHandle, hurry: &CancellationToken) {
-        let judging = self.judge(claim.submission, slot);
+        let judging = self.judge(claim, slot, hurry);
         tokio::pin!(judging);
         let mut ticks = tokio::time::interval(KEEP_ALIVE);
         ticks.tick().await;
-        let mut hurried = false;
+        let mut cancels = tokio::time::interval(CANCEL_INTERVAL);
         let disposition = loop {
+            let cancel = async {
+                hurry.cancelled().await;
+                cancels.tick().await;
+            };
             tokio::select! {
                 disposition = &mut judging => break disposition,
                 _ = ticks.tick() => claim.keep_alive().await,
-                () = hurry.cancelled(), if !hurried => {
-                    hurried = true;
-                    slot.cancel();
-                }
+                () = cancel => slot.cancel(),
             }
         };
         match disposition {
             Disposition::Done => claim.done().await,
             Disposition::Fenced => {}
+            Disposition::GiveUp => claim.give_up().await,
             Disposition::HandBack(delay) => claim.hand_back(delay).await,
         }
     }
-}
-
-/// One claim from the first queue that has one.
-async fn draw(queues: &[Claims]) -> Result<Option<Claim>, StoreError> {
-    for queue in queues {
-        if let Some(claim) = queue.next(PULL_WAIT).await? {
-            return Ok(Some(claim));
-        }
-    }
-    Ok(None)
 }

@@ -172,13 +172,14 @@ impl PackageCache {
             return Ok(package);
         }
         let root = self.folder.join(revision.package.to_string());
-        let package = match JudgePackage::load(&root, revision.problem.as_str()) {
-            Ok(package) if root.join(COMPLETE).exists() => package,
-            _ => {
+        let unpacked =
+            Unpacked { folder: self.folder.clone(), root, short_name: revision.problem.to_string() };
+        let package = match blocking(unpacked.clone(), |unpacked| Ok(unpacked.load_whole())).await? {
+            Some(package) => package,
+            None => {
                 let content =
                     store.get_package(&revision.object, revision.package, revision.package_bytes).await?;
-                self.unpack(&content, &root)?;
-                JudgePackage::load(&root, revision.problem.as_str())?
+                blocking(unpacked, move |unpacked| unpacked.fill(&content)).await?
             }
         };
         Ok(self.keep(revision.package, Arc::new(package)))
@@ -203,9 +204,32 @@ impl PackageCache {
         }
         package
     }
+}
+
+/// The place of one package in the cache. What it does blocks: reading, hashing, writing.
+#[derive(Clone)]
+struct Unpacked {
+    folder: PathBuf,
+    root: PathBuf,
+    short_name: String,
+}
+
+impl Unpacked {
+    /// The package, if it is here and whole.
+    fn load_whole(&self) -> Option<JudgePackage> {
+        let complete = self.root.join(COMPLETE).exists();
+        complete.then(|| JudgePackage::load(&self.root, &self.short_name).ok()).flatten()
+    }
+
+    /// The package from its content.
+    fn fill(&self, content: &[u8]) -> Result<JudgePackage, JudgePackageError> {
+        self.unpack(content)?;
+        JudgePackage::load(&self.root, &self.short_name)
+    }
 
     /// Unpacks beside the final place and moves it there, so that a half-unpacked package is never taken for one.
-    fn unpack(&self, content: &[u8], root: &Path) -> Result<(), JudgePackageError> {
+    fn unpack(&self, content: &[u8]) -> Result<(), JudgePackageError> {
+        let root = &self.root;
         let io = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| JudgePackageError::Io { operation, path, source }
@@ -219,6 +243,17 @@ impl PackageCache {
             std::fs::remove_dir_all(root).map_err(io("removed", root))?;
         }
         std::fs::rename(&unpacked, root).map_err(io("moved into place", root))
+    }
+}
+
+/// Runs what blocks where it holds up no other slot.
+async fn blocking<T: Send + 'static>(
+    unpacked: Unpacked,
+    work: impl FnOnce(&Unpacked) -> Result<T, JudgePackageError> + Send + 'static,
+) -> Result<T, JudgePackageError> {
+    match tokio::task::spawn_blocking(move || work(&unpacked)).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -11,9 +11,14 @@ use crate::languages::Language;
 
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
+use super::text;
 
 /// The most of an output that is kept in an event, in bytes.
 const EXCERPT_BYTES: u64 = 256;
+/// The most that they may become as an event counts them: bytes that are no text become three each.
+const EXCERPT_JSON_BYTES: usize = 1024;
+/// The most of a reason in words, in bytes as an event counts them. The validator quotes the output in it.
+const MESSAGE_JSON_BYTES: usize = 1024;
 
 /// What came of one testcase.
 #[derive(Debug, Clone)]
@@ -24,7 +29,7 @@ pub struct TestcaseResult {
     pub run: Observation,
     /// How the memory was measured.
     pub memory_meter: String,
-    /// Why, in words, at most 1 KiB.
+    /// Why, in words, at most 1 KiB as JSON writes it.
     pub message: String,
     /// The beginning of the output.
     pub output_excerpt: String,
@@ -132,14 +137,16 @@ fn judge(ran: &Ran, answer: &[u8], flags: &Flags, limits: &RunLimits) -> Result<
     if let Some(error) = unread {
         return Err(error);
     }
-    let mut message = wrong.unwrap_or_else(|| describe(verdict, ran, limits));
-    message.truncate(message.floor_char_boundary(1024.min(message.len())));
+    let message = wrong.unwrap_or_else(|| describe(verdict, ran, limits));
+    let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
+    let excerpt = read(EXCERPT_BYTES)?;
+    let (output_excerpt, _) = text::for_event(&String::from_utf8_lossy(&excerpt), EXCERPT_JSON_BYTES);
     Ok(TestcaseResult {
         verdict,
         run: ran.observation,
         memory_meter: ran.memory_meter.clone(),
         message,
-        output_excerpt: String::from_utf8_lossy(&read(EXCERPT_BYTES)?).into_owned(),
+        output_excerpt,
         output_bytes: ran.stdout.len(),
         output_sha256: ran.stdout_sha256().map_err(unreadable)?,
     })

@@ -1,10 +1,14 @@
 //! Workers judge submissions: every verdict, our own failures, and what the history then holds.
 
+use std::time::{Duration, Instant};
+
 use assize::domain::event::Event;
+use assize::domain::submission::{Command, JudgingEnd};
 use assize::domain::verdict::Verdict;
 use assize::store::{Aggregate, EventStore};
+use jiff::Timestamp;
 
-use crate::harness::judge::TestJudge;
+use crate::harness::judge::{PATIENCE, TestJudge};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_get_the_verdict_they_deserve() {
@@ -66,6 +70,68 @@ async fn a_judging_leaves_the_whole_story_in_the_history() {
         assert!(started.sandbox_layers.iter().any(|name| name == layer), "{started:#?}");
     }
     assert!(started.toolchain.starts_with("Python 3"), "{started:#?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diagnostics_full_of_control_characters_are_a_compile_error_and_not_our_fault() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 1).await;
+    let code = format!("#error {}\nint main() {{}}\n", "\u{1}".repeat(60_000));
+    let id = judge.submit("a", "cpp17", &code).await;
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ce);
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    let Event::CompileFinished(compile) = &history[2].envelope.event else { panic!("{history:#?}") };
+    assert!(compile.diagnostics.contains("#error"), "{compile:#?}");
+    assert!(!compile.diagnostics.contains('\u{1}') && compile.diagnostics_truncated);
+    // The same in an output, in what the validator quotes of it, and in the last words of a crash.
+    let wrong = judge.submit("a", "python3", "print('\\x01' * 5000)").await;
+    let crash = judge.submit("a", "python3", "raise Exception('\\x01' * 5000)").await;
+    assert_eq!(judge.verdict(wrong).await.verdict, Verdict::Wa);
+    assert_eq!(judge.verdict(crash).await.verdict, Verdict::Rte);
+    for id in [wrong, crash] {
+        let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+        let json = serde_json::to_string(&history.last().unwrap().envelope.event).unwrap();
+        let testcases =
+            history.iter().map(|recorded| serde_json::to_string(&recorded.envelope.event).unwrap());
+        assert!(testcases.chain([json]).all(|json| !json.contains("\\u0001")), "{history:#?}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_slot_listens_to_live_submissions_all_the_time() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 1).await;
+    let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
+    let waiting = async |consumer: &str| stream.consumer_info(consumer).await.unwrap().num_waiting;
+    let begun = async {
+        while waiting("judge-standard-live").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("the slot listens");
+    let (mut listening, mut looked) = (0, 0);
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        looked += 1;
+        listening += usize::from(waiting("judge-standard-live").await > 0);
+    }
+    assert!(listening * 10 >= looked * 9, "listened at {listening} of {looked} moments");
+
+    // And yet what waits to be judged again is judged, too.
+    let code = "a, b = map(int, input().split())\nprint(a + b)\n";
+    let id = judge.submit("a", "python3", code).await;
+    judge.verdict(id).await;
+    let mut loaded = judge.judge.load(id).await.unwrap().unwrap();
+    let package = loaded.submission.created.package;
+    let rejudge =
+        Command::RequestRejudge { package, reason: "new data".to_owned(), by: "jury".parse().unwrap() };
+    judge.judge.apply(&mut loaded, rejudge, Timestamp::now()).await.unwrap();
+    let state = judge.wait_until(id, |state| state.judgings.len() == 2 && state.open().is_none()).await;
+    assert!(matches!(state.judgings[1].end, Some(JudgingEnd::Verdict(_))), "{state:#?}");
     worker.stop().await;
 }
 

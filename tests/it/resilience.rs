@@ -13,12 +13,14 @@ use assize::domain::verdict::{Exit, Verdict};
 use assize::judge::{AppliedError, Judge};
 use assize::nats_server::Role;
 use assize::store::claims::Claims;
+use assize::store::export::{self, ExportError, FileState};
 use assize::store::jetstream::JetStreamStore;
-use assize::store::{Aggregate, EventStore};
+use assize::store::{Aggregate, EventStore, StoreError};
+use assize::streams;
 use futures::StreamExt;
 use jiff::Timestamp;
 
-use crate::harness::judge::{PATIENCE, TestJudge};
+use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
 use crate::harness::process::{Process, descendants, is_alive};
 
 const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
@@ -88,16 +90,7 @@ async fn a_redelivery_after_the_verdict_changes_nothing() {
     claim.hand_back(Duration::ZERO).await;
 
     let worker = judge.worker("w1", 1).await;
-    let settled = async {
-        let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
-        loop {
-            let info = stream.consumer_info("judge-standard-live").await.unwrap();
-            if info.num_pending == 0 && info.num_ack_pending == 0 {
-                break;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, settled).await.expect("the redelivery is acknowledged");
+    settled(&judge).await;
     assert_eq!(judge.store.load(&Aggregate::Submission(id)).await.unwrap(), history);
     worker.stop().await;
 }
@@ -162,6 +155,120 @@ async fn what_can_never_be_judged_ends_as_our_fault_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_judging_by_a_revision_that_never_was_ends_as_our_fault() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let id = SubmissionId::mint(0, rand::random());
+    let created = SubmissionCreated {
+        submission: id,
+        package: Sha256Digest::of(b"never published"),
+        ..created_by_ann(judge.judge.problem(&"a".parse().unwrap()).await.unwrap().unwrap().package, b"x")
+    };
+    judge.judge.submit(created, Timestamp::now(), None).await.unwrap();
+    let worker = judge.worker("w1", 1).await;
+    let state = judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;
+    let Some(JudgingEnd::Failed(failed)) = &state.judgings[0].end else { panic!("{state:#?}") };
+    assert!(failed.cause.contains("is not in the history"), "{failed:#?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_whose_history_cannot_be_read_is_given_up_and_told() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let id = judge.submit("a", "python3", ADD).await;
+    let admin = judge.nats.jetstream(Role::Admin).await;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("ce-id", "x");
+    headers.insert("ce-time", "2026-01-01T00:00:00Z");
+    headers.insert("ce-source", "/test");
+    headers.insert("ce-type", "assize.unheard_of.v9");
+    let subject = format!("assize.event.{:02x}.{id}._.a.ann.run", id.partition());
+    admin.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap();
+    let mut letters = judge.nats.client(Role::Api).await.subscribe("assize.deadletter.>").await.unwrap();
+
+    let worker = judge.worker("w1", 1).await;
+    let letter = tokio::time::timeout(PATIENCE, letters.next()).await.expect("in time").expect("a letter");
+    assert_eq!(letter.subject.as_str(), format!("assize.deadletter.{id}"));
+    let letter: serde_json::Value = serde_json::from_slice(&letter.payload).unwrap();
+    assert_eq!(letter["submission"], id.to_string());
+    assert!(letter["cause"].as_str().unwrap().contains("assize.unheard_of.v9"), "{letter}");
+    settled(&judge).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_packages_costs_no_attempt() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 1).await;
+    let admin = JetStreamStore::connect(&judge.nats.settings(Role::Admin), PATIENCE).await.unwrap();
+    admin.context().delete_stream("OBJ_ASSIZE_PACKAGES").await.unwrap();
+    let id = judge.submit("a", "python3", ADD).await;
+    let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
+    let claimed = async {
+        while stream.consumer_info("judge-standard-live").await.unwrap().num_ack_pending == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, claimed).await.expect("the submission is claimed");
+    streams::create_or_verify(&admin, 1).await.unwrap();
+    let content = assize::problems::canonical_archive(&sample_package("a")).unwrap();
+    judge.store.put_package(content.digest.parse().unwrap(), &content.bytes).await.unwrap();
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 1, "{history:#?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_now_is_not_taken_for_erased() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let absent = judge.store.get_blob(Sha256Digest::of(b"absent")).await;
+    assert!(matches!(absent, Err(StoreError::Missing { .. })), "{absent:?}");
+    let admin = judge.nats.jetstream(Role::Admin).await;
+    admin.delete_stream("ASSIZE_BLOB").await.unwrap();
+    let hasty = judge.store.with_patience(Duration::from_millis(200));
+    let away = hasty.get_blob(Sha256Digest::of(b"absent")).await;
+    assert!(matches!(away, Err(StoreError::Unavailable { .. })), "{away:?}");
+    let mut exported = Vec::new();
+    let last = hasty.last_sequence().await.unwrap();
+    let refused =
+        export::export(&hasty, &mut FileState::default(), (1, last), false, &mut exported, |_| {}).await;
+    assert!(matches!(refused, Err(ExportError::Store(StoreError::Unavailable { .. }))), "{refused:?}");
+    assert!(!String::from_utf8(exported).unwrap().contains("erased"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_claims_from_the_same_tail_exactly_one_wins() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    for _ in 0..20 {
+        let id = judge.submit("a", "python3", ADD).await;
+        let claim = async |name: &str| {
+            let store = JetStreamStore::connect(&judge.nats.settings(Role::Worker), PATIENCE).await.unwrap();
+            let judge = Judge::new(std::sync::Arc::new(store), format!("/assize/worker/{name}"));
+            let loaded = judge.load(id).await.unwrap().expect("the submission");
+            (judge, loaded)
+        };
+        let ((one, mut seen_by_one), (two, mut seen_by_two)) = tokio::join!(claim("one"), claim("two"));
+        assert_eq!(seen_by_one.tail, seen_by_two.tail);
+        let (first, second) = tokio::join!(
+            one.apply(&mut seen_by_one, start("one"), Timestamp::now()),
+            two.apply(&mut seen_by_two, start("two"), Timestamp::now()),
+        );
+        let lost = [&first, &second]
+            .into_iter()
+            .filter(|applied| matches!(applied, Err(AppliedError::Fenced)))
+            .count();
+        assert_eq!((first.is_ok() || second.is_ok(), lost), (true, 1), "{first:?} {second:?}");
+        let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+        assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 1, "{history:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_sandbox_is_started_again() {
     let judge = TestJudge::start().await;
     judge.publish("a").await;
@@ -204,13 +311,23 @@ async fn a_stopping_worker_hands_back_what_it_cannot_finish() {
 async fn the_same_submission_sent_again_is_one_submission() {
     let judge = TestJudge::start().await;
     judge.publish("a").await;
-    let user = "ann".parse().unwrap();
     let revision = judge.judge.problem(&"a".parse().unwrap()).await.unwrap().expect("published");
-    let created = |code: &[u8]| SubmissionCreated {
+    let created = |code: &[u8]| created_by_ann(revision.package, code);
+    let first = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
+    let second = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
+    assert_eq!(first, second);
+    let other = judge.judge.submit(created(b"y"), Timestamp::now(), None).await;
+    assert_eq!(other.unwrap_err().to_string(), "the submission exists already with other content");
+}
+
+/// A submission that ann makes again and again with the same key.
+fn created_by_ann(package: Sha256Digest, code: &[u8]) -> SubmissionCreated {
+    let user = "ann".parse().unwrap();
+    SubmissionCreated {
         submission: SubmissionId::from_key(&user, "key"),
         problem: "a".parse().unwrap(),
-        package: revision.package,
-        user: user.clone(),
+        package,
+        user,
         contest: None,
         language: "python3".parse().unwrap(),
         routing_class: "standard".parse().unwrap(),
@@ -220,12 +337,21 @@ async fn the_same_submission_sent_again_is_one_submission() {
         }],
         submitted_at: Timestamp::now(),
         idempotency_key: Some("key".to_owned()),
+    }
+}
+
+/// Waits until nothing waits to be judged and nothing is being judged.
+async fn settled(judge: &TestJudge) {
+    let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
+    let settled = async {
+        loop {
+            let info = stream.consumer_info("judge-standard-live").await.unwrap();
+            if info.num_pending == 0 && info.num_ack_pending == 0 {
+                break;
+            }
+        }
     };
-    let first = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
-    let second = judge.judge.submit(created(b"x"), Timestamp::now(), None).await.unwrap();
-    assert_eq!(first, second);
-    let other = judge.judge.submit(created(b"y"), Timestamp::now(), None).await;
-    assert_eq!(other.unwrap_err().to_string(), "the submission exists already with other content");
+    tokio::time::timeout(PATIENCE, settled).await.expect("every delivery is settled");
 }
 
 fn count(history: &[Recorded], wanted: impl Fn(&Event) -> bool) -> usize {
