@@ -239,7 +239,7 @@ fn judge(
     all: bool,
     told: impl Fn(),
 ) -> Result<Judged, VerifyError> {
-    let compiled = compile::compile(slot, &offer.language, sources)?;
+    let compiled = compile::compile(slot, &offer.language, sources, &[])?;
     if compiled.outcome != CompileOutcome::Succeeded {
         let got = match compiled.outcome {
             CompileOutcome::LimitExceeded => Verdict::Ctl,

@@ -326,7 +326,14 @@ impl Subject {
         for (name, content) in &self.files {
             files.push(JobFile { name: name.clone(), content: content.try_clone()?, executable: true });
         }
-        Ok(Job { profile, root: self.root.clone(), files, argv: self.argv.clone(), env: Vec::new() })
+        Ok(Job {
+            profile,
+            root: self.root.clone(),
+            files,
+            directories: Vec::new(),
+            argv: self.argv.clone(),
+            env: Vec::new(),
+        })
     }
 }
 
@@ -359,6 +366,7 @@ fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error
                 content: SealedFile::from_bytes(source, text.as_bytes())?,
                 executable: false,
             }],
+            directories: Vec::new(),
             argv: [&format!("/usr/bin/{compiler}"), "-O2", "-static", "-o", "hello", source]
                 .map(str::to_owned)
                 .to_vec(),

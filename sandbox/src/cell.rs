@@ -169,6 +169,9 @@ fn enter(
     if !is_shut {
         armed = shut(&warden, open, before, armed)?;
     }
+    if open.profile == Profile::Build {
+        root::make_directories(open)?;
+    }
     root::place_all(open, after)?;
     let Armed { layers, oom_score } = armed;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;

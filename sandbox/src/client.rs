@@ -145,6 +145,7 @@ impl Slot {
                     bytes: file.content.len(),
                 })
                 .collect(),
+            directories: job.directories.clone(),
             argv: job.argv.clone(),
             env: job.env.clone(),
             tmpfs_bytes: 0,
@@ -186,8 +187,9 @@ fn check(job: &Job) -> Result<(), SandboxError> {
     let Some(program) = job.argv.first() else {
         return refuse("there is no program".to_owned());
     };
-    if let Some(file) = job.files.iter().find(|file| !is_plain(&file.name)) {
-        return refuse(format!("`{}` is not a plain relative path", file.name.escape_debug()));
+    let mut names = job.files.iter().map(|file| &file.name).chain(&job.directories);
+    if let Some(name) = names.find(|name| !is_plain(name)) {
+        return refuse(format!("`{}` is not a plain relative path", name.escape_debug()));
     }
     let own = program.strip_prefix("./").is_some_and(|name| job.files.iter().any(|file| file.name == name));
     if !own && !program.starts_with('/') {

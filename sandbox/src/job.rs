@@ -30,6 +30,8 @@ pub struct Job {
     /// Files placed in `/w`: read-only in [`Profile::Run`], the initial content in [`Profile::Build`]. The program
     /// itself, when it is one of them and no script, is executed from its sealed memory and not placed.
     pub files: Vec<JobFile>,
+    /// Empty directories made in `/w`, named as files are.
+    pub directories: Vec<String>,
     /// The program and its arguments. The program is an absolute path below `root`, or `./name` among `files`.
     pub argv: Vec<String>,
     /// The whole environment; nothing is inherited.
@@ -92,9 +94,9 @@ pub struct Limits {
     pub cpu_ms: u64,
     /// Time on the clock, in milliseconds.
     pub wall_ms: u64,
-    /// From this time on the clock, in milliseconds, a run that has used less than a tenth of it as CPU time is ended
-    /// as idle. So a sleeper goes early, while a program that a busy host keeps waiting has until `wall_ms`. `None`
-    /// leaves it to `wall_ms` alone.
+    /// A run that has not worked for this long on the clock, in milliseconds, is ended as idle; it has not worked when
+    /// it used less than a hundredth of the time. So a sleeper goes early, while a program that a busy host starves has
+    /// until `wall_ms`. `None` leaves it to `wall_ms` alone.
     pub idle_ms: Option<u64>,
     /// Memory in bytes. With a memory cgroup this is memory in use; without one it is address space (`RLIMIT_AS`),
     /// and `layers` says so.

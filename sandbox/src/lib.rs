@@ -23,6 +23,7 @@
 //!         content: SealedFile::from_bytes("main.py", b"print(input())")?,
 //!         executable: false,
 //!     }],
+//!     directories: Vec::new(),
 //!     argv: ["/usr/bin/python3", "-ISB", "main.py"].map(Into::into).to_vec(),
 //!     env: Vec::new(),
 //! };

@@ -14,13 +14,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
 
 use crate::client::{answer, channel};
+use crate::run::IDLE_PART;
 use crate::wire::Answer;
 use crate::{End, Outcome, RunSpec, SandboxError, Session};
 
 /// How often the cells tell how much CPU time their programs have used.
 const PROGRESS_MS: u64 = 50;
-/// A program that uses less than this part of the time is idle.
-const IDLE_PART: u32 = 100;
 
 /// One of the two programs of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

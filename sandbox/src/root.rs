@@ -75,6 +75,9 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
         )?;
         io_step("linking /tmp", symlink("w", "/tmp"))?;
     }
+    if job.profile == Profile::Run {
+        make_directories(job)?;
+    }
     place_all(job, files)?;
     step("dropping the host's files", umount2(OLD, MntFlags::MNT_DETACH))?;
     io_step("removing the old root's place", fs::remove_dir(OLD))?;
@@ -90,6 +93,15 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
 pub(crate) fn scatter_pids() -> io::Result<()> {
     let start = 300 + crate::sys::Key::random()?.value() % 30_000;
     fs::write(format!("{OLD}/proc/sys/kernel/ns_last_pid"), start.to_string())
+}
+
+/// Makes the empty directories of `job`.
+pub(crate) fn make_directories(job: &Open) -> Result<(), Failure> {
+    for directory in job.directories.iter().filter(|name| is_plain(name)) {
+        let made = fs::create_dir_all(Path::new(WORK).join(directory));
+        made.map_err(|error| Failure::step(format!("making the directory `{directory}`"), &error))?;
+    }
+    Ok(())
 }
 
 /// Places the files of `job`; one whose descriptor is not there is not placed.

@@ -29,6 +29,8 @@ const BYTES_PER_TURN: usize = 1 << 20;
 pub(crate) const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
 /// How long output may lie in its pipe before it is fetched.
 const OUTPUT_PAUSE: Duration = Duration::from_millis(1);
+/// A program that uses less than this part of the time is idle. One that a busy host starves gets more.
+pub(crate) const IDLE_PART: u32 = 100;
 /// The shortest wait, so that a program close to its limit does not make us spin.
 const WAIT_MIN: Duration = Duration::from_micros(200);
 
@@ -338,6 +340,8 @@ impl Runner {
         // Output is fetched in bulk: a program that writes little by little is not interrupted for each piece. A
         // pipe holds a MiB, so that waiting this long cannot hold up more than a GiB per second.
         let mut listens = false;
+        // When the program was last seen to have worked, on the clock and by its CPU time.
+        let (mut worked, mut cpu_worked) = (Duration::ZERO, Duration::ZERO);
         let mut told = start;
         loop {
             let wall = start.elapsed();
@@ -350,12 +354,14 @@ impl Runner {
             }
             let mut wait = (wall_max - wall).min(((cpu_max - cpu) / self.cores).max(WAIT_MIN));
             if let Some(idle_after) = limits.idle_ms.map(Duration::from_millis) {
-                if wall >= idle_after && cpu * 10 < wall {
+                if cpu.saturating_sub(cpu_worked) * IDLE_PART > wall - worked {
+                    (worked, cpu_worked) = (wall, cpu);
+                }
+                if wall - worked >= idle_after {
                     return Ok(Some(End::WallLimit { idle: true }));
                 }
-                // When it could be idle next: at the threshold, and then when its CPU time is a tenth of the clock.
-                wait =
-                    wait.min((idle_after.max(cpu * 10) - wall.min(idle_after.max(cpu * 10))).max(WAIT_MIN));
+                // Looked at now and then, since what counts is the last time at which it worked.
+                wait = wait.min((idle_after / 10).max(WAIT_MIN));
             }
             if !listens {
                 wait = wait.min(OUTPUT_PAUSE);

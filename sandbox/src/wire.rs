@@ -36,6 +36,7 @@ pub(crate) struct Open {
     pub(crate) profile: Profile,
     pub(crate) root: Vec<String>,
     pub(crate) files: Vec<OpenFile>,
+    pub(crate) directories: Vec<String>,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     /// Sizes of the writable tmpfs.

@@ -211,37 +211,34 @@ pub struct RunLimits {
     pub memory_limit_bytes: u64,
 }
 
-/// The verdict on one run: `accepted` is what the output validator says, asked only when nothing else decides.
+/// The verdict on one run: `accepted` is what the output validator says, asked only when nothing else decides. A
+/// validator that fails gives no verdict but its error.
 ///
 /// Precedence: forbidden act, memory, output, CPU, wall (idle where under a tenth of it was CPU time), exit,
 /// output validator.
-pub fn of(run: &Observation, limits: &RunLimits, accepted: impl FnOnce() -> bool) -> Verdict {
-    match run.stop {
-        Stop::Forbidden => return Verdict::Sv,
-        Stop::Memory => return Verdict::Mle,
-        Stop::Output => return Verdict::Ole,
-        Stop::Cpu => return Verdict::Tle,
-        Stop::Wall | Stop::None => {}
-    }
-    if run.memory_bytes > limits.memory_limit_bytes {
-        return Verdict::Mle;
-    }
-    if run.cpu_ms > limits.time_limit_ms {
-        return Verdict::Tle;
-    }
-    if run.stop == Stop::Wall {
-        return if run.cpu_ms * 10 < run.wall_ms { Verdict::Ile } else { Verdict::Wtl };
-    }
-    match run.exit {
-        Exit::Code(0) => {
-            if accepted() {
+pub fn of<E>(
+    run: &Observation,
+    limits: &RunLimits,
+    accepted: impl FnOnce() -> Result<bool, E>,
+) -> Result<Verdict, E> {
+    Ok(match run.stop {
+        Stop::Forbidden => Verdict::Sv,
+        Stop::Memory => Verdict::Mle,
+        Stop::Output => Verdict::Ole,
+        Stop::Cpu => Verdict::Tle,
+        Stop::Wall | Stop::None if run.memory_bytes > limits.memory_limit_bytes => Verdict::Mle,
+        Stop::Wall | Stop::None if run.cpu_ms > limits.time_limit_ms => Verdict::Tle,
+        Stop::Wall if run.cpu_ms * 10 < run.wall_ms => Verdict::Ile,
+        Stop::Wall => Verdict::Wtl,
+        Stop::None if run.exit != Exit::Code(0) => Verdict::Rte,
+        Stop::None => {
+            if accepted()? {
                 Verdict::Ac
             } else {
                 Verdict::Wa
             }
         }
-        Exit::Code(_) | Exit::Signal(_) => Verdict::Rte,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -278,7 +275,10 @@ mod tests {
         ];
         for (stop, exit, cpu_ms, wall_ms, memory_bytes, accepts, expected) in cases {
             let run = Observation { stop, exit, cpu_ms, wall_ms, memory_bytes };
-            assert_eq!(of(&run, &limits, || accepts), expected, "{run:?}");
+            assert_eq!(of(&run, &limits, || Ok::<_, ()>(accepts)), Ok(expected), "{run:?}");
+            // What is decided without the validator does not ask it.
+            let without = if matches!(expected, Verdict::Ac | Verdict::Wa) { Err(()) } else { Ok(expected) };
+            assert_eq!(of(&run, &limits, || Err(())), without, "{run:?}");
         }
     }
 

@@ -29,8 +29,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// The languages of this build. Adding one is adding its file here.
-const EMBEDDED: [(&str, &str); 2] =
-    [("cpp17.toml", include_str!("cpp17.toml")), ("python3.toml", include_str!("python3.toml"))];
+const EMBEDDED: [(&str, &str); 3] = [
+    ("c.toml", include_str!("c.toml")),
+    ("cpp17.toml", include_str!("cpp17.toml")),
+    ("python3.toml", include_str!("python3.toml")),
+];
 
 /// All languages of an installation, found by id, alias or file name. No two answer to the same name.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ fn embedded() -> Languages {
 fn languages_answer_to_ids_aliases_and_extensions() {
     let languages = embedded();
     let ids: Vec<&str> = languages.iter().map(|language| language.id.as_str()).collect();
-    assert_eq!(ids, ["cpp17", "python3"]);
+    assert_eq!(ids, ["c", "cpp17", "python3"]);
     for (name, id) in
         [("cpp17", "cpp17"), ("C++17", "cpp17"), ("cpp", "cpp17"), ("Python3", "python3"), ("py", "python3")]
     {
@@ -24,11 +24,12 @@ fn languages_answer_to_ids_aliases_and_extensions() {
         ("a.cpp", Some("cpp17")),
         ("submissions/accepted/x.y.cc", Some("cpp17")),
         ("x.C", Some("cpp17")),
-        ("x.c", None),
+        ("x.c", Some("c")),
         ("x.py", Some("python3")),
         (".py", None),
         ("a.cpp/README", None),
         ("py", None),
+        ("x.h", None),
     ] {
         assert_eq!(languages.of_file(path).map(|language| language.id.as_str()), id, "{path}");
     }
@@ -139,7 +140,7 @@ fn a_directory_adds_and_replaces() {
     write("mine.toml", &MINIMAL.replace(r#""sh""#, r#""python3""#).replace("Shell", "My Python"));
     let languages = Languages::load(directory.path()).expect("languages");
     let names: Vec<&str> = languages.iter().map(|language| language.name.as_str()).collect();
-    assert_eq!(names, ["C++17 (GCC)", "My Python", "Shell"]);
+    assert_eq!(names, ["C17 (GCC)", "C++17 (GCC)", "My Python", "Shell"]);
     // What the replaced file claimed is free again.
     assert_eq!(languages.get("py"), None);
     let shell = languages.get("sh").expect("the shell");

@@ -25,7 +25,7 @@ pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
 pub use error::{PackageError, Place, Warning};
 pub use package::{
     Expectation, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement,
-    StatementKind, Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation,
+    StatementKind, Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorSource,
 };
 
 use metadata::{Metadata, Name};
@@ -65,7 +65,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let statements = find_statements(&tree, metadata.format, &mut warnings);
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
     let mut unsupported = Vec::new();
-    let validation = find_validation(&tree, &metadata, &mut unsupported, &mut warnings);
+    let validation = find_validation(&tree, &metadata, &mut unsupported, &mut warnings)?;
     let data = testdata::read(&tree, &metadata, &validation, &mut unsupported, &mut warnings)?;
     for path in
         ["include", "static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path))
@@ -238,7 +238,7 @@ fn find_validation(
     metadata: &Metadata,
     unsupported: &mut Vec<Unsupported>,
     warnings: &mut Vec<Warning>,
-) -> Validation {
+) -> Result<Validation, PackageError> {
     let directory =
         ["output_validator", "output_validators"].into_iter().find(|path| tree.has_directory(path));
     let key = metadata.validation.as_ref();
@@ -248,13 +248,22 @@ fn find_validation(
     };
     let key_place = || Place { file: "problem.yaml".to_owned(), line: key.map(|key| key.line) };
     let type_place = || Place { file: "problem.yaml".to_owned(), line: metadata.type_line };
+    let mut validators = Vec::new();
     let mut note = |feature, place| unsupported.push(Unsupported { feature, place });
     if custom {
-        if directory.is_none() {
-            let what = "validation is custom, but there is no directory output_validators".to_owned();
-            warnings.push(Warning { place: key_place(), what });
+        validators = directory.map_or_else(Vec::new, |directory| find_validators(tree, directory));
+        if validators.is_empty() {
+            let what = "validation is custom, but there is no program in output_validators".to_owned();
+            return Err(PackageError::invalid(key_place(), what));
         }
-        note(Feature::CustomValidator, directory.map_or_else(key_place, Place::file));
+        let scripted = validators.iter().find(|validator| {
+            ["build", "run"]
+                .iter()
+                .any(|script| validator.files.contains(&tree::join(&validator.path, script)))
+        });
+        if let Some(scripted) = scripted {
+            note(Feature::CustomValidator, Place::file(&scripted.path));
+        }
     } else if let Some(directory) = directory {
         let what = "is not used: validation is not custom".to_owned();
         warnings.push(Warning { place: Place::file(directory), what });
@@ -274,11 +283,34 @@ fn find_validation(
             ProblemType::SubmitAnswer => note(Feature::SubmitAnswer, type_place()),
         }
     }
-    if custom {
-        Validation::Custom { directory: directory.unwrap_or("output_validators").to_owned() }
-    } else {
-        Validation::Default
+    Ok(if custom { Validation::Custom { validators } } else { Validation::Default })
+}
+
+/// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers
+/// beside the files belong to each of them.
+fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
+    let all_below = |path: String| {
+        let files = tree.files_below(&path).map(str::to_owned).collect();
+        ValidatorSource { path, files }
+    };
+    if directory == "output_validator" {
+        return vec![all_below(directory.to_owned())];
     }
+    let is_header =
+        |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "h" | "hh" | "hpp" | "hxx"));
+    let loose = tree.entries(directory).filter(|(_, is_directory)| !is_directory).map(|(name, _)| name);
+    let headers: Vec<String> =
+        loose.filter(|name| is_header(name)).map(|name| tree::join(directory, name)).collect();
+    let programs = tree.entries(directory).filter(|(name, is_directory)| *is_directory || !is_header(name));
+    let programs = programs.map(|(name, is_directory)| {
+        let path = tree::join(directory, name);
+        if is_directory {
+            return all_below(path);
+        }
+        let files = std::iter::once(path.clone()).chain(headers.iter().cloned()).collect();
+        ValidatorSource { path, files }
+    });
+    programs.filter(|program| !program.files.is_empty()).collect()
 }
 
 fn find_jury_submissions(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<JurySubmission> {

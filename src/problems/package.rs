@@ -137,11 +137,20 @@ impl ProblemType {
 pub enum Validation {
     /// The default validator, with the flags of the package.
     Default,
-    /// Programs of the package.
+    /// Programs of the package; all must accept.
     Custom {
-        /// The directory that holds them.
-        directory: String,
+        /// In the order in which they are asked.
+        validators: Vec<ValidatorSource>,
     },
+}
+
+/// An output validator of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatorSource {
+    /// Its file, or the directory of its files, from the package's root.
+    pub path: String,
+    /// Its files, from the package's root.
+    pub files: Vec<String>,
 }
 
 /// Limits, as stated or by the format's defaults.
@@ -331,7 +340,7 @@ pub struct Unsupported {
 /// Features of the format that are loaded but not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// An output validator of the package's own.
+    /// An output validator that is built or run by a script of its own.
     CustomValidator,
     /// A submission that talks to the validator.
     Interactive,
@@ -358,7 +367,7 @@ impl fmt::Display for Unsupported {
 impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Feature::CustomValidator => "output validators of a package are not run yet",
+            Feature::CustomValidator => "output validators with a build or run script are not run yet",
             Feature::Interactive => "interactive problems are not judged yet",
             Feature::MultiPass => "multi-pass problems are not judged yet",
             Feature::Scoring => "scoring problems are not judged yet",

@@ -464,6 +464,46 @@ fn links_within_the_package_are_followed() {
 }
 
 #[test]
+fn output_validators_are_found_with_their_files() {
+    #[track_caller]
+    fn check(scratch: Scratch, expected: &[(&str, &[&str])]) {
+        let Validation::Custom { validators } = scratch.load().package.validation else {
+            panic!("not custom")
+        };
+        let found: Vec<(&str, Vec<&str>)> = validators
+            .iter()
+            .map(|validator| {
+                (validator.path.as_str(), validator.files.iter().map(String::as_str).collect::<Vec<_>>())
+            })
+            .collect();
+        let expected: Vec<(&str, Vec<&str>)> =
+            expected.iter().map(|(path, files)| (*path, files.to_vec())).collect();
+        assert_eq!(found, expected);
+    }
+    let custom = || Scratch::new().with("problem.yaml", "name: x\nvalidation: custom\n");
+    check(
+        custom()
+            .with("output_validators/a.cpp", "")
+            .with("output_validators/b/b.cc", "")
+            .with("output_validators/b/deep/b.h", "")
+            .with("output_validators/testlib.h", "")
+            .with("output_validators/empty/.keep", ""),
+        &[
+            ("output_validators/a.cpp", &["output_validators/a.cpp", "output_validators/testlib.h"]),
+            ("output_validators/b", &["output_validators/b/b.cc", "output_validators/b/deep/b.h"]),
+        ],
+    );
+    check(
+        Scratch::new()
+            .with("problem.yaml", "problem_format_version: 2025-09\nname: x\n")
+            .with("output_validator/v.py", "")
+            .with("output_validator/lib.py", ""),
+        &[("output_validator", &["output_validator/lib.py", "output_validator/v.py"])],
+    );
+    custom().refused("problem.yaml:2: validation is custom, but there is no program in output_validators");
+}
+
+#[test]
 fn what_cannot_be_judged_yet_loads_and_says_so() {
     #[track_caller]
     fn check(scratch: Scratch, expected: &[&str]) {
@@ -474,16 +514,16 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
     let yaml = |text: &str| Scratch::new().with("problem.yaml", text);
     check(
         yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""),
-        &[
-            "output_validators: output validators of a package are not run yet",
-            "problem.yaml:2: interactive problems are not judged yet",
-        ],
+        &["problem.yaml:2: interactive problems are not judged yet"],
+    );
+    check(
+        yaml("name: x\nvalidation: custom\n").with("output_validators/v/run", ""),
+        &["output_validators/v: output validators with a build or run script are not run yet"],
     );
     check(
         yaml("name: x\nproblem_format_version: 2025-09\ntype: [scoring, multi-pass]\n")
             .with("output_validator/v.py", ""),
         &[
-            "output_validator: output validators of a package are not run yet",
             "problem.yaml:3: scoring problems are not judged yet",
             "problem.yaml:3: multi-pass problems are not judged yet",
         ],
@@ -728,7 +768,13 @@ fn the_sample_packages_load_strictly() {
         found.iter().map(|(name, count, flags)| (&**name, *count, &**flags)).collect();
     assert_eq!(
         found,
-        [("a", 14, ""), ("brackets", 123, ""), ("climb", 18, ""), ("horizon", 12, "float_tolerance 1e-6")]
+        [
+            ("a", 14, ""),
+            ("brackets", 123, ""),
+            ("climb", 18, ""),
+            ("horizon", 12, "float_tolerance 1e-6"),
+            ("split", 14, "largest 1000000000")
+        ]
     );
 }
 

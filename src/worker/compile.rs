@@ -38,16 +38,17 @@ pub struct Compiled {
 /// How often a compilation is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
-/// Compiles `sources`, once more where the sandbox fails. An error is our fault; a program that does not compile
-/// is an outcome.
+/// Compiles `sources` with `others` beside them (headers, data), once more where the sandbox fails. An error is our
+/// fault; a program that does not compile is an outcome.
 pub fn compile(
     slot: &mut Confined<'_>,
     language: &Language,
     sources: &[ProgramFile],
+    others: &[ProgramFile],
 ) -> Result<Compiled, LaunchError> {
     let mut tries = 0;
     loop {
-        match compile_once(slot, language, sources) {
+        match compile_once(slot, language, sources, others) {
             Err(error @ LaunchError::Sandbox(_)) if tries < SANDBOX_RETRIES => {
                 tracing::warn!(
                     error = crate::error_chain::chain(&error),
@@ -64,12 +65,13 @@ fn compile_once(
     slot: &mut Confined<'_>,
     language: &Language,
     sources: &[ProgramFile],
+    others: &[ProgramFile],
 ) -> Result<Compiled, LaunchError> {
     let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let (Some(compile), Some(argv)) = (&language.compile, language.compile_argv(&names)) else {
         return Ok(Compiled {
             outcome: CompileOutcome::Succeeded,
-            program: share(sources)?,
+            program: share(sources, others)?,
             made: false,
             command: Vec::new(),
             cpu_ms: 0,
@@ -89,7 +91,7 @@ fn compile_once(
     };
     let env = compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let command = Command { argv, env, roots: compile.roots.clone() };
-    let built = slot.build(&command, sources, limits, language.made_artifact())?;
+    let built = slot.build(&command, &share(sources, others)?, limits, language.made_artifact())?;
     let outcome = match (built.ran.observation.stop, built.ran.observation.exit) {
         (Stop::None, Exit::Code(0)) => CompileOutcome::Succeeded,
         (Stop::None | Stop::Forbidden, _) => CompileOutcome::Failed,
@@ -109,7 +111,7 @@ fn compile_once(
             diagnostics.push_str(&reason);
             (CompileOutcome::Failed, Vec::new(), false)
         }
-        (CompileOutcome::Succeeded, None) => (outcome, share(sources)?, false),
+        (CompileOutcome::Succeeded, None) => (outcome, share(sources, others)?, false),
         (CompileOutcome::Failed | CompileOutcome::LimitExceeded, _) => (outcome, Vec::new(), false),
     };
     let run = built.ran.observation;
@@ -126,8 +128,8 @@ fn compile_once(
     })
 }
 
-fn share(files: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
-    files.iter().map(ProgramFile::share).collect()
+fn share(sources: &[ProgramFile], others: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
+    sources.iter().chain(others).map(ProgramFile::share).collect()
 }
 
 /// Standard error, then standard output, as text.

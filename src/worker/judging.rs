@@ -245,7 +245,7 @@ impl Worker {
         sources: Vec<ProgramFile>,
     ) -> Result<Compiled, LaunchError> {
         let offer = offer.clone();
-        slot.call(move |confined| compile::compile(confined, &offer.language, &sources)).await
+        slot.call(move |confined| compile::compile(confined, &offer.language, &sources, &[])).await
     }
 
     /// A program that cannot be kept is compiled again if another worker takes over: no reason to fail now.
@@ -351,7 +351,7 @@ impl Worker {
         let retryable = !matches!(
             error,
             AttemptError::Package(JudgePackageError::Package(_) | JudgePackageError::Flags { .. })
-        );
+        ) && !matches!(error, AttemptError::Package(JudgePackageError::Validator(fault)) if fault.is_final());
         let command = Command::FailAttempt { judging, attempt, cause, retryable };
         match self.apply(loaded, command).await {
             Ok(recorded) => {

@@ -3,6 +3,7 @@
 //! Calls into a slot block, so each slot lives on a thread of its own and is spoken to by messages. What the
 //! sandbox reports is turned here into the domain's words: an [`Observation`], never a verdict.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,13 +61,19 @@ pub struct Launcher {
 }
 
 /// Something to do with a slot, on its thread.
-type Task = Box<dyn FnOnce(&mut Slot, &Losses) + Send>;
+type Task = Box<dyn FnOnce(&mut Pair, &Losses) + Send>;
+
+/// A slot, and a second one beside it for what belongs to the same run: a validator of the package.
+struct Pair {
+    slot: Slot,
+    companion: Slot,
+}
 
 /// One slot: runs one thing at a time, in the order asked.
 #[derive(Clone)]
 pub struct SlotHandle {
     work: mpsc::UnboundedSender<Task>,
-    canceller: Arc<Mutex<Canceller>>,
+    cancellers: Arc<Mutex<[Canceller; 2]>>,
 }
 
 /// The keeper that is in use, and how to start another when it died.
@@ -78,7 +85,7 @@ struct Keepers {
 /// One keeper and those of its slots that nobody has taken yet.
 struct Generation {
     number: u64,
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<Pair>>,
     // Dropping it ends its slots.
     _keeper: Keeper,
 }
@@ -107,7 +114,7 @@ impl Losses {
 
 impl Keepers {
     /// A slot in the place of `index` of a keeper that died: from a new keeper, started once for all its slots.
-    fn renew(&self, index: usize, number: u64) -> Result<(Slot, u64), SandboxError> {
+    fn renew(&self, index: usize, number: u64) -> Result<(Pair, u64), SandboxError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.number == number {
             tracing::warn!("the sandbox died and is started again");
@@ -115,15 +122,25 @@ impl Keepers {
             *current = Generation { number: number + 1, slots, _keeper: keeper };
         }
         let number = current.number;
-        let slot = current.slots.get_mut(index).and_then(Option::take);
-        slot.map(|slot| (slot, number)).ok_or(SandboxError::Lost { during: "taking a slot again" })
+        let pair = current.slots.get_mut(index).and_then(Option::take);
+        pair.map(|pair| (pair, number)).ok_or(SandboxError::Lost { during: "taking a slot again" })
     }
 }
 
-fn start(config: &KeeperConfig) -> Result<(Keeper, Vec<Option<Slot>>), SandboxError> {
+/// The companions are the second half of the keeper's slots, so that slot and companion share a core where every slot
+/// has one.
+fn start(config: &KeeperConfig) -> Result<(Keeper, Vec<Option<Pair>>), SandboxError> {
     let mut keeper = Keeper::start(config.clone())?;
-    let slots = std::iter::from_fn(|| keeper.take_slot()).map(Some).collect();
-    Ok((keeper, slots))
+    let mut slots: Vec<Slot> = std::iter::from_fn(|| keeper.take_slot()).collect();
+    let companions = slots.split_off(slots.len() / 2);
+    let pairs = slots.into_iter().zip(companions).map(|(slot, companion)| Some(Pair { slot, companion }));
+    Ok((keeper, pairs.collect()))
+}
+
+impl Pair {
+    fn cancellers(&self) -> [Canceller; 2] {
+        [self.slot.canceller(), self.companion.canceller()]
+    }
 }
 
 impl Launcher {
@@ -133,9 +150,9 @@ impl Launcher {
         if !binary.exists() {
             return Err(LaunchError::NoKeeper { path: binary });
         }
-        let config = KeeperConfig { binary, slots, pin: true, policy: Policy::default() };
+        let config = KeeperConfig { binary, slots: slots * 2, pin: true, policy: Policy::default() };
         let (keeper, mut taken) = start(&config)?;
-        let slots: Vec<Slot> = taken.iter_mut().filter_map(Option::take).collect();
+        let slots: Vec<Pair> = taken.iter_mut().filter_map(Option::take).collect();
         let current = Mutex::new(Generation { number: 0, slots: taken, _keeper: keeper });
         let keepers = Arc::new(Keepers { config, current });
         let handles = slots.into_iter().enumerate();
@@ -166,24 +183,24 @@ pub fn keeper_path() -> PathBuf {
 }
 
 impl SlotHandle {
-    fn spawn(keepers: Arc<Keepers>, index: usize, mut slot: Slot) -> Self {
-        let canceller = Arc::new(Mutex::new(slot.canceller()));
+    fn spawn(keepers: Arc<Keepers>, index: usize, mut pair: Pair) -> Self {
+        let cancellers = Arc::new(Mutex::new(pair.cancellers()));
         let (work, mut inbox) = mpsc::unbounded_channel::<Task>();
-        let current_canceller = canceller.clone();
+        let current_cancellers = cancellers.clone();
         thread::spawn(move || {
             let losses = Losses::default();
             let mut generation = 0;
             while let Some(task) = inbox.blocking_recv() {
-                task(&mut slot, &losses);
+                task(&mut pair, &losses);
                 if !losses.are_final() {
                     continue;
                 }
                 // A failure is tried again after the next task, which fails meanwhile as our fault.
                 match keepers.renew(index, generation) {
                     Ok((renewed, number)) => {
-                        *current_canceller.lock().unwrap_or_else(PoisonError::into_inner) =
-                            renewed.canceller();
-                        (slot, generation) = (renewed, number);
+                        *current_cancellers.lock().unwrap_or_else(PoisonError::into_inner) =
+                            renewed.cancellers();
+                        (pair, generation) = (renewed, number);
                         losses.0.store(0, Ordering::Relaxed);
                     }
                     Err(error) => {
@@ -192,7 +209,7 @@ impl SlotHandle {
                 }
             }
         });
-        Self { work, canceller }
+        Self { work, cancellers }
     }
 
     /// Runs `task` on the slot's thread and waits for what it gives.
@@ -201,9 +218,11 @@ impl SlotHandle {
         task: impl FnOnce(&mut Confined<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (answer, answered) = oneshot::channel();
-        let boxed = Box::new(move |slot: &mut Slot, losses: &Losses| {
+        let boxed = Box::new(move |pair: &mut Pair, losses: &Losses| {
+            let mut confined =
+                Confined { slot: &mut pair.slot, companion: Some(&mut pair.companion), losses };
             // Nobody waits any more where the receiver is gone.
-            let _ = answer.send(task(&mut Confined { slot, losses }));
+            let _ = answer.send(task(&mut confined));
         });
         self.work.send(boxed).map_err(|_| LaunchError::SlotGone)?;
         answered.await.map_err(|_| LaunchError::SlotGone)?
@@ -211,13 +230,16 @@ impl SlotHandle {
 
     /// Ends whatever runs in the slot.
     pub fn cancel(&self) {
-        self.canceller.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+        for canceller in &*self.cancellers.lock().unwrap_or_else(PoisonError::into_inner) {
+            canceller.cancel();
+        }
     }
 }
 
 /// A slot on its own thread.
 pub struct Confined<'a> {
     slot: &'a mut Slot,
+    companion: Option<&'a mut Slot>,
     losses: &'a Losses,
 }
 
@@ -256,6 +278,9 @@ impl ProgramFile {
     }
 }
 
+/// What a program wrote, in sealed memory.
+pub type Output = SealedFile;
+
 /// Bytes in sealed memory, for a program to read.
 #[derive(Debug)]
 pub struct Input(SealedFile);
@@ -264,6 +289,12 @@ impl Input {
     /// An input with these bytes.
     pub fn new(name: &str, bytes: &[u8]) -> Result<Self, LaunchError> {
         sealed(name, bytes).map(Self)
+    }
+
+    /// The same bytes as a file of this name.
+    pub fn as_file(&self, name: &str) -> Result<ProgramFile, LaunchError> {
+        let content = self.0.try_clone().map_err(memory(name))?;
+        Ok(ProgramFile { name: name.to_owned(), content, executable: false })
     }
 
     /// Its size in bytes.
@@ -326,6 +357,28 @@ pub struct Built {
     pub artifact: Option<Result<SealedFile, String>>,
 }
 
+/// What came of a program of the judge's own side, such as an output validator.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its run.
+    pub ran: Ran,
+    /// Those of the wanted files that it left, by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// What such a program is given.
+#[derive(Debug)]
+pub struct ToolInput<'a> {
+    /// Files in its working directory, its own among them.
+    pub files: &'a [ProgramFile],
+    /// Empty directories in it.
+    pub directories: &'a [&'a str],
+    /// What it reads on standard input.
+    pub stdin: &'a Output,
+    /// Files that are fetched afterwards, where they are there and no larger than so many bytes.
+    pub wanted: &'a [(&'a str, u64)],
+}
+
 /// A prepared program: run it any number of times.
 pub struct Prepared<'a> {
     session: assize_sandbox::Session<'a>,
@@ -364,6 +417,53 @@ impl Confined<'_> {
             None => Err(not_taken(name, &outcome)),
         });
         Ok(Built { ran: ran(outcome)?, artifact: taken })
+    }
+
+    /// This slot and its companion, to be used at the same time. A companion has none itself.
+    pub fn split(&mut self) -> (Confined<'_>, Option<Confined<'_>>) {
+        let losses = self.losses;
+        let companion = self.companion.as_deref_mut().map(|slot| Confined { slot, companion: None, losses });
+        (Confined { slot: self.slot, companion: None, losses }, companion)
+    }
+
+    /// Runs a program that may write and start others, once, in a confinement of its own.
+    pub fn run_tool(
+        &mut self,
+        command: &Command,
+        input: &ToolInput<'_>,
+        limits: LaunchLimits,
+    ) -> Result<Tool, LaunchError> {
+        let mut job = job(Profile::Build, command, input.files)?;
+        job.directories = input.directories.iter().map(|name| (*name).to_owned()).collect();
+        let files_bytes: u64 = job.files.iter().map(|file| file.content.len()).sum();
+        let defaults = Limits::build(limits.cpu_ms);
+        let collect = input
+            .wanted
+            .iter()
+            .map(|(name, bytes_max)| Collect { name: (*name).to_owned(), bytes_max: *bytes_max });
+        let spec = RunSpec {
+            collect: collect.collect(),
+            ..RunSpec::new(
+                Stdin::Sealed(input.stdin),
+                Limits {
+                    memory_bytes: limits.memory_bytes,
+                    stdout_bytes: limits.output_bytes,
+                    processes: limits.processes,
+                    stack_bytes: None,
+                    // What it is given lies there too.
+                    tmpfs_bytes: defaults.tmpfs_bytes + files_bytes,
+                    ..wall(defaults, limits)
+                },
+            )
+        };
+        let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
+        let mut outcome = self.losses.note(session.run(&spec))?;
+        let mut files = BTreeMap::new();
+        for (name, file) in std::mem::take(&mut outcome.files) {
+            let bytes = file.read_all().map_err(memory(&name))?;
+            files.insert(name, bytes);
+        }
+        Ok(Tool { ran: ran(outcome)?, files })
     }
 
     /// Prepares a program that is then run without anything writable.
@@ -416,6 +516,7 @@ fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job
         profile,
         root: command.roots.clone(),
         files: files.collect::<Result<_, LaunchError>>()?,
+        directories: Vec::new(),
         argv: command.argv.clone(),
         env: command.env.clone(),
     })

@@ -13,6 +13,7 @@ pub mod packages;
 mod queues;
 pub mod run;
 mod text;
+pub mod validators;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

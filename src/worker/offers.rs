@@ -109,7 +109,7 @@ pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String
     let toolchain = probe(slot, language)?;
     let test = &language.self_test;
     let source = ProgramFile::new(&language.source, test.source.as_bytes(), false)?;
-    let compiled = compile::compile(slot, language, &[source])?;
+    let compiled = compile::compile(slot, language, &[source], &[])?;
     if compiled.outcome != CompileOutcome::Succeeded {
         return Err(OfferError::Compile { diagnostics: compiled.diagnostics });
     }

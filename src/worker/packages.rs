@@ -10,11 +10,22 @@ use crate::domain::default_validator::{FlagError, Flags};
 use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::verdict::RunLimits;
-use crate::problems::{self, Mode, Package, PackageError};
+use crate::problems::{self, Mode, Package, PackageError, Validation};
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
 
 use super::launch::{Input, LaunchError};
+use super::validators::{ValidatorError, Validators};
+
+impl From<ValidatorError> for JudgePackageError {
+    fn from(error: ValidatorError) -> Self {
+        match error {
+            // Cancelled, or the sandbox: whatever it was that was being run.
+            ValidatorError::Launch(error) => Self::Launch(error),
+            other => Self::Validator(other),
+        }
+    }
+}
 
 /// How many bytes of inputs and answers are kept in memory before older packages are let go.
 const MEMORY_BYTES: u64 = 1 << 30;
@@ -54,6 +65,9 @@ pub enum JudgePackageError {
     /// A testcase could not be put into memory.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Its output validator failed.
+    #[error(transparent)]
+    Validator(ValidatorError),
 }
 
 /// A package ready to judge by.
@@ -63,6 +77,8 @@ pub struct JudgePackage {
     pub package: Package,
     /// Its testcases in the order of judging.
     pub testcases: Vec<JudgeTestcase>,
+    /// Its own output validators; none where the default one decides.
+    pub validators: Option<Validators>,
     /// Where its files lie.
     pub root: PathBuf,
 }
@@ -76,8 +92,10 @@ pub struct JudgeTestcase {
     pub group: String,
     /// Its place in the order of judging, from 1.
     pub index: u32,
-    /// The flags of the default output validator.
+    /// The flags of the default output validator, where that decides.
     pub flags: Flags,
+    /// The arguments of the package's own output validators.
+    pub validator_arguments: Vec<String>,
     input_path: PathBuf,
     answer_path: PathBuf,
     bytes: u64,
@@ -102,14 +120,20 @@ impl JudgePackage {
 
     /// A package that is loaded already.
     pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
+        let validators = match &package.validation {
+            Validation::Default => None,
+            Validation::Custom { validators } => Some(Validators::new(root, validators, &package.limits)),
+        };
         let testcases = package.testcases.iter().zip(1..).map(|(testcase, index)| {
-            let flags = Flags::parse(&testcase.validator_flags)
+            let flags: &[String] = if validators.is_none() { &testcase.validator_flags } else { &[] };
+            let flags = Flags::parse(flags)
                 .map_err(|source| JudgePackageError::Flags { testcase: testcase.name.clone(), source })?;
             Ok(JudgeTestcase {
                 name: testcase.name.parse()?,
                 group: testcase.group.clone(),
                 index,
                 flags,
+                validator_arguments: testcase.validator_flags.clone(),
                 input_path: root.join(&testcase.input_path),
                 answer_path: root.join(&testcase.answer_path),
                 bytes: testcase.input_bytes + testcase.answer_bytes,
@@ -117,7 +141,7 @@ impl JudgePackage {
             })
         });
         let testcases = testcases.collect::<Result<_, JudgePackageError>>()?;
-        Ok(Self { package, testcases, root: root.to_owned() })
+        Ok(Self { package, testcases, validators, root: root.to_owned() })
     }
 
     /// The limits that a run is judged by, with `memory_overhead_bytes` for the language's runtime.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::default_validator::{self, Comparison, Flags};
+use crate::domain::default_validator::{self, Comparison};
 use crate::domain::ids::Sha256Digest;
 use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
@@ -12,6 +12,7 @@ use crate::languages::Language;
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::text;
+use super::validators::Validators;
 
 /// The most of an output that is kept in an event, in bytes.
 const EXCERPT_BYTES: u64 = 256;
@@ -68,6 +69,8 @@ pub fn judge_all(
     let mut waiting: VecDeque<&JudgeTestcase> =
         package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).collect();
     let mut failures = 0;
+    let (mut slot, companion) = slot.split();
+    let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     'prepared: while !waiting.is_empty() {
         let mut prepared = slot.prepare(&command, program)?;
         // The first of those that wait are in the sandbox: one runs while the one before it is compared.
@@ -86,7 +89,8 @@ pub fn judge_all(
                     failures = 0;
                     waiting.pop_front();
                     let Some(data) = started.pop_front() else { continue 'prepared };
-                    let result = judge(&ran, &data.answer, &testcase.flags, &limits)?;
+                    let validators = package.validators.as_ref();
+                    let result = judge(&ran, testcase, &data, validators, &mut beside, &limits)?;
                     if !record(testcase.index, result) {
                         return Ok(());
                     }
@@ -112,32 +116,35 @@ pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u
     Command { argv: language.run_argv(&names, memory_bytes), env, roots: language.run.roots.clone() }
 }
 
-/// Judges what came of one testcase.
-fn judge(ran: &Ran, answer: &[u8], flags: &Flags, limits: &RunLimits) -> Result<TestcaseResult, LaunchError> {
+/// Judges what came of one testcase. `beside` is where a validator of the package runs.
+fn judge(
+    ran: &Ran,
+    testcase: &JudgeTestcase,
+    data: &TestcaseData,
+    validators: Option<&Validators>,
+    beside: &mut Confined<'_>,
+    limits: &RunLimits,
+) -> Result<TestcaseResult, JudgePackageError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let read = |bytes_max| ran.stdout.read_first(bytes_max).map_err(unreadable);
-    let mut wrong = None;
-    let mut unread = None;
+    let mut said = None;
     // A flood that was ended for being one is never copied: only the validator needs the whole output in one piece.
     let verdict = verdict::of(&ran.observation, limits, || {
-        let comparison =
-            read(ran.stdout.len()).map(|output| default_validator::compare(answer, &output, flags));
-        match comparison {
-            Ok(Comparison::Accepted) => true,
-            Ok(Comparison::Wrong { message }) => {
-                wrong = Some(message);
-                false
-            }
-            Err(error) => {
-                unread = Some(error);
-                false
+        if let Some(validators) = validators {
+            let arguments = &testcase.validator_arguments;
+            let validated = validators.validate(beside, data, arguments, &ran.stdout)?;
+            said = Some(validated.message).filter(|message| !message.is_empty());
+            return Ok(validated.accepted);
+        }
+        match default_validator::compare(&data.answer, &read(ran.stdout.len())?, &testcase.flags) {
+            Comparison::Accepted => Ok(true),
+            Comparison::Wrong { message } => {
+                said = Some(message);
+                Ok::<_, JudgePackageError>(false)
             }
         }
-    });
-    if let Some(error) = unread {
-        return Err(error);
-    }
-    let message = wrong.unwrap_or_else(|| describe(verdict, ran, limits));
+    })?;
+    let message = said.unwrap_or_else(|| describe(verdict, ran, limits));
     let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
     let excerpt = read(EXCERPT_BYTES)?;
     let (output_excerpt, _) = text::for_event(&String::from_utf8_lossy(&excerpt), EXCERPT_JSON_BYTES);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use assize::domain::submission::JudgingEnd;
+
 use crate::harness::cli::assize;
 use crate::harness::judge::{TestJudge, sample_package};
 
@@ -95,6 +97,11 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     verify(&["--strict"]).expect_code(1);
     fs::write(package.join("problem.yaml"), "name: A\nvalidation: custom interactive\n").unwrap();
     let said = verify(&[]).expect_code(1);
+    let without = "problem.yaml:2: validation is custom, but there is no program in output_validators";
+    assert!(said.stdout.contains(without), "{}", said.stdout);
+    fs::create_dir(package.join("output_validators")).unwrap();
+    fs::write(package.join("output_validators/validate.py"), "").unwrap();
+    let said = verify(&[]).expect_code(1);
     assert!(
         said.stdout.contains("problem.yaml:2: interactive problems are not judged yet"),
         "{}",
@@ -106,6 +113,99 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let said = assize(folder.path(), &["problem", "verify", "/nowhere"]).expect_code(2);
     assert!(said.stderr.contains("/nowhere is not a folder"), "{said:?}");
     assize(folder.path(), &["problem", "verify"]).expect_code(2);
+}
+
+/// Gives a package an output validator in Python, and limits that let a hanging one end soon.
+fn validated_by(package: &Path, validator: &str) {
+    let limits = "limits: {validation_time: 1, validation_memory: 64, validation_output: 1}";
+    let yaml = format!("name: A\nvalidation: custom\nvalidator_flags: one two\n{limits}\n");
+    fs::write(package.join("problem.yaml"), yaml).unwrap();
+    fs::create_dir_all(package.join("output_validators")).unwrap();
+    fs::write(package.join("output_validators/validate.py"), validator).unwrap();
+}
+
+#[test]
+fn a_validator_of_the_package_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::create_dir_all(package.join("submissions/wrong_answer")).unwrap();
+    fs::write(package.join("submissions/wrong_answer/zero.py"), "print(0)\n").unwrap();
+    // Another C file beside it would be a validator of its own; a header is not.
+    fs::create_dir_all(package.join("output_validators/second")).unwrap();
+    fs::write(package.join("output_validators/second/all.h"), "int all(void) { return 42; }\n").unwrap();
+    let second = "#include \"all.h\"\nint main(void) { return all(); }\n";
+    fs::write(package.join("output_validators/second/second.c"), second).unwrap();
+    validated_by(
+        &package,
+        r#"
+import os, sys
+paths, flags = sys.argv[1:4], sys.argv[4:]
+assert flags == ["one", "two"] and paths[2].endswith("/") and os.listdir(paths[2]) == []
+sum_of = sum(map(int, open(paths[0]).read().split()))
+assert open(paths[1]).read() == f"{sum_of}\n"
+got = sys.stdin.read().split()
+open(paths[2] + "judgemessage.txt", "w").write(f"got {got}\x1b[31m\n")
+sys.exit(42 if got == [str(sum_of)] else 43)
+"#,
+    );
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json", "--all"]);
+    let lines = said.expect_code(0).json_lines();
+    assert_eq!(lines[0]["got"], "AC", "{lines:#?}");
+    assert_eq!(lines[1]["got"], "WA", "{lines:#?}");
+    let message = lines[1]["testcases"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("got ['0']") && !message.contains('\u{1b}'), "{message:?}");
+}
+
+#[test]
+fn a_validator_that_fails_is_never_the_submissions_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    for (validator, expected) in [
+        ("", "exited with code 0 instead of 42 or 43"),
+        ("raise SystemExit(1)", "exited with code 1"),
+        ("import os; os.abort()", "was ended by signal 6"),
+        ("raise ValueError('no such thing')", "ValueError: no such thing"),
+        ("while True: pass", "too much"),
+        ("import time; time.sleep(1000)", "too long"),
+        ("x = bytearray(1 << 30)", "MemoryError"),
+        ("while True: print('x' * 1000)", "wrote too much"),
+        ("import sys; sys.exit(", "does not compile"),
+    ] {
+        validated_by(&package, validator);
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+        let line = &said.expect_code(5).json_lines()[0];
+        assert_eq!((&line["fault"], &line["got"]), (&true.into(), &"JE".into()), "{validator}: {line:#}");
+        let reason = line["reason"].as_str().unwrap();
+        let is_memory = expected == "MemoryError" && reason.contains("memory");
+        assert!(reason.contains(expected) || is_memory, "{validator}: {reason}");
+    }
+    // One that decides without reading, while much is still to come, is none of these.
+    validated_by(&package, "raise SystemExit(42)");
+    fs::write(package.join("submissions/accepted/sum.py"), "print('x' * 5_000_000)\n").unwrap();
+    assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
+}
+
+#[test]
+fn a_validator_is_confined() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let here = package.canonicalize().unwrap();
+    validated_by(
+        &package,
+        &format!(
+            r#"
+import os, socket, sys
+assert os.getuid() != 0 and not os.path.exists({:?}) and not os.path.exists("/etc/passwd")
+try: socket.socket(); sys.exit(1)
+except OSError: pass
+try: open("/usr/x", "w"); sys.exit(1)
+except OSError: pass
+sys.exit(42)
+"#,
+            here.display().to_string()
+        ),
+    );
+    assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +225,16 @@ async fn publishing_adds_a_revision_and_a_broken_package_changes_nothing() {
     let said = publish().expect_code(1);
     assert!(said.json_lines()[0]["error"].as_str().unwrap().contains("problem.yaml"), "{said:?}");
     assert_eq!(judge.store.last_sequence().await.unwrap(), before);
+    // What only its validator makes unusable is told when it is judged: as our fault, at the first attempt.
+    fs::write(package.join("data/secret/2.ans"), "4\n").unwrap();
+    validated_by(&package, "raise SystemExit(7)");
+    assert_eq!(publish().expect_code(0).json_lines()[0]["revision"], 3);
+    let worker = judge.worker("w1", 1).await;
+    let id = judge.submit("a", "python3", "print(3)").await;
+    let state = judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;
+    let Some(JudgingEnd::Failed(failed)) = &state.judgings[0].end else { panic!("{state:?}") };
+    assert!(failed.cause.contains("exited with code 7 instead of 42 or 43"), "{failed:?}");
+    worker.stop().await;
     let nowhere = tempfile::tempdir().unwrap();
     assize(nowhere.path(), &["problem", "publish", package.to_str().unwrap()]).expect_code(3);
 }

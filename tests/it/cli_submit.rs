@@ -71,9 +71,16 @@ fn the_doctor_knows_this_host() {
     let folder = tempfile::tempdir().unwrap();
     let said = assize(folder.path(), &["doctor", "--json"]).expect_code(0).json_lines().remove(0);
     let checks = said["checks"].as_array().unwrap();
-    for name in
-        ["landlock", "seccomp", "sandbox", "language cpp17", "language python3", "nats_server", "data"]
-    {
+    for name in [
+        "landlock",
+        "seccomp",
+        "sandbox",
+        "language c",
+        "language cpp17",
+        "language python3",
+        "nats_server",
+        "data",
+    ] {
         let check = checks.iter().find(|check| check["name"] == name).expect(name);
         assert_eq!(check["state"] == "good", check["cure"] == "", "{check:#}");
         assert_ne!(check["state"], "missing", "{check:#}");

@@ -130,6 +130,7 @@ fn leave(script: &str) -> (Outcome, Option<CollectFailure>) {
         profile: Profile::Build,
         root: system(),
         files: Vec::new(),
+        directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
     };
@@ -193,6 +194,7 @@ fn b080_nothing_is_left_for_the_next_build() {
         profile: Profile::Build,
         root: system(),
         files: Vec::new(),
+        directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", "ls -A /w /tmp; echo x > left; echo $$"]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
     };

@@ -15,6 +15,7 @@ fn shell(script: &str) -> Job {
         profile: Profile::Build,
         root: system(),
         files: Vec::new(),
+        directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
     }

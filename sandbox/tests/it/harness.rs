@@ -40,6 +40,7 @@ impl Place {
             profile: Profile::Build,
             root: system(),
             files: vec![file(name, text), file("hostile.h", &header)],
+            directories: Vec::new(),
             argv: strings(&[compiler, "-O1", "-w", "-static", "-pthread", "-o", "program", name]),
             env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
         };
@@ -92,7 +93,14 @@ pub(crate) fn strings(words: &[&str]) -> Vec<String> {
 pub(crate) fn program(profile: Profile, content: &SealedFile) -> Job {
     let content = content.try_clone().expect("a descriptor can be copied");
     let files = vec![JobFile { name: "self".to_owned(), content, executable: true }];
-    Job { profile, root: system(), files, argv: strings(&["./self"]), env: Vec::new() }
+    Job {
+        profile,
+        root: system(),
+        files,
+        directories: Vec::new(),
+        argv: strings(&["./self"]),
+        env: Vec::new(),
+    }
 }
 
 /// A job for a Python source.
@@ -101,6 +109,7 @@ pub(crate) fn python(profile: Profile, source: &str) -> Job {
         profile,
         root: system(),
         files: vec![file("main.py", source.as_bytes())],
+        directories: Vec::new(),
         argv: strings(&["/usr/bin/python3", "-ISB", "main.py"]),
         env: Vec::new(),
     }

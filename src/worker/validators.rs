@@ -1,0 +1,254 @@
+//! The output validators that a package brings: built once per package, run on each output in a confinement of their own.
+//!
+//! They are the jury's programs and no less guests for that. One that crashes, hangs, floods or ends with any exit code
+//! but 42 and 43 is our fault, never a verdict.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::event::CompileOutcome;
+use crate::domain::verdict::{Exit, Stop};
+use crate::languages::{Language, LanguageError, Languages};
+use crate::problems::{Limits, ValidatorSource};
+
+use super::compile;
+use super::launch::{Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Tool, ToolInput};
+use super::packages::TestcaseData;
+
+/// Exit codes by which a validator speaks.
+const ACCEPTED: u8 = 42;
+const WRONG: u8 = 43;
+/// Where it may leave messages. It gets the name with a slash behind it.
+const FEEDBACK: &str = "feedback";
+const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
+/// How much of a message is fetched, in bytes.
+const MESSAGE_BYTES_MAX: u64 = 64 << 10;
+/// Processes and threads of a validator at one time.
+const PROCESSES: u32 = 32;
+
+/// Why an output could not be validated: the package's fault or ours, never the contestant's.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidatorError {
+    /// It has no source in a language that is known.
+    #[error("the output validator {validator} is in no known language")]
+    NoLanguage {
+        /// Its path in the package.
+        validator: String,
+    },
+    /// It does not compile.
+    #[error("the output validator {validator} does not compile: {diagnostics}")]
+    DoesNotCompile {
+        /// Its path in the package.
+        validator: String,
+        /// What the compiler said.
+        diagnostics: String,
+    },
+    /// It did something else than to accept or refuse.
+    #[error("the output validator {validator} {what}")]
+    Fault {
+        /// Its path in the package.
+        validator: String,
+        /// What it did.
+        what: String,
+    },
+    /// One of its files could not be read.
+    #[error("`{path}` could not be read")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The languages of this build are broken.
+    #[error(transparent)]
+    Languages(#[from] LanguageError),
+    /// It could not be run.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+}
+
+impl ValidatorError {
+    /// Whether another try can help: not where the package itself is at fault.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::NoLanguage { .. }
+            | Self::DoesNotCompile { .. }
+            | Self::Fault { .. }
+            | Self::Languages(_) => true,
+            Self::Read { .. } | Self::Launch(_) => false,
+        }
+    }
+}
+
+/// What the validators said of one output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validated {
+    /// Whether all of them accepted it.
+    pub accepted: bool,
+    /// What the one that decided said to the jury; may be empty.
+    pub message: String,
+}
+
+/// The validators of a package.
+#[derive(Debug)]
+pub struct Validators {
+    root: PathBuf,
+    sources: Vec<ValidatorSource>,
+    limits: LaunchLimits,
+    /// Built by whichever slot needs them first; the others wait.
+    built: Mutex<Option<Arc<Vec<Program>>>>,
+}
+
+/// A validator that is built.
+#[derive(Debug)]
+struct Program {
+    path: String,
+    files: Vec<ProgramFile>,
+    command: Command,
+}
+
+impl Validators {
+    /// The validators `sources` of the package at `root`.
+    pub fn new(root: &Path, sources: &[ValidatorSource], limits: &Limits) -> Self {
+        let limits = LaunchLimits {
+            cpu_ms: limits.validation_time_limit_ms,
+            // As for submissions: on a busy host a validator is held to its CPU time, and one that waits goes early.
+            wall_ms: Some(limits.validation_time_limit_ms * 10 + 5000),
+            idle_ms: Some(limits.validation_time_limit_ms * 2 + 1000),
+            memory_bytes: limits.validation_memory_bytes,
+            output_bytes: limits.validation_output_bytes,
+            processes: PROCESSES,
+        };
+        Self { root: root.to_owned(), sources: sources.to_owned(), limits, built: Mutex::new(None) }
+    }
+
+    /// Asks every validator, until one refuses.
+    pub fn validate(
+        &self,
+        slot: &mut Confined<'_>,
+        testcase: &TestcaseData,
+        arguments: &[String],
+        output: &Output,
+    ) -> Result<Validated, ValidatorError> {
+        let mut message = String::new();
+        for program in self.build(slot)?.iter() {
+            let tool = self.run(slot, program, testcase, arguments, output)?;
+            message = tool
+                .files
+                .get(JUDGE_MESSAGE)
+                .map_or_else(String::new, |message| String::from_utf8_lossy(message).trim_end().to_owned());
+            if !program.accepts(&tool)? {
+                return Ok(Validated { accepted: false, message });
+            }
+        }
+        Ok(Validated { accepted: true, message })
+    }
+
+    fn run(
+        &self,
+        slot: &mut Confined<'_>,
+        program: &Program,
+        testcase: &TestcaseData,
+        arguments: &[String],
+        output: &Output,
+    ) -> Result<Tool, ValidatorError> {
+        let mut files = program.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+        files.push(testcase.input.as_file("input")?);
+        files.push(ProgramFile::new("answer", &testcase.answer, false)?);
+        let mut command = program.command.clone();
+        command.argv.extend(["input", "answer"].map(str::to_owned));
+        command.argv.push(format!("{FEEDBACK}/"));
+        command.argv.extend(arguments.iter().cloned());
+        let input = ToolInput {
+            files: &files,
+            directories: &[FEEDBACK],
+            stdin: output,
+            wanted: &[(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)],
+        };
+        Ok(slot.run_tool(&command, &input, self.limits)?)
+    }
+
+    fn build(&self, slot: &mut Confined<'_>) -> Result<Arc<Vec<Program>>, ValidatorError> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(programs) = &*built {
+            return Ok(programs.clone());
+        }
+        let languages = Languages::embedded()?;
+        let programs = self.sources.iter().map(|source| self.build_one(slot, source, &languages));
+        let programs = Arc::new(programs.collect::<Result<Vec<_>, _>>()?);
+        *built = Some(programs.clone());
+        Ok(programs)
+    }
+
+    fn build_one(
+        &self,
+        slot: &mut Confined<'_>,
+        source: &ValidatorSource,
+        languages: &Languages,
+    ) -> Result<Program, ValidatorError> {
+        let validator = || source.path.clone();
+        let mut found: Vec<&Language> =
+            source.files.iter().filter_map(|file| languages.of_file(file)).collect();
+        found.dedup_by(|one, other| one.id == other.id);
+        // C beside C++ is C++.
+        let language = found.iter().find(|language| language.id.starts_with("cpp")).or(found.first());
+        let Some(language) = language else {
+            return Err(ValidatorError::NoLanguage { validator: validator() });
+        };
+        // A single file, perhaps with headers beside it, or a directory.
+        let folder = if source.files.contains(&source.path) {
+            source.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+        } else {
+            source.path.as_str()
+        };
+        let (mut sources, mut others) = (Vec::new(), Vec::new());
+        for file in &source.files {
+            let path = self.root.join(file);
+            let bytes = std::fs::read(&path)
+                .map_err(|error| ValidatorError::Read { path: path.clone(), source: error })?;
+            let name = file.strip_prefix(folder).unwrap_or(file).trim_start_matches('/');
+            let placed = ProgramFile::new(name, &bytes, false)?;
+            if languages.of_file(file).is_some() { sources.push(placed) } else { others.push(placed) }
+        }
+        sources.sort_by_key(|file| !is_main(&file.name));
+        let compiled = compile::compile(slot, language, &sources, &others)?;
+        if compiled.outcome != CompileOutcome::Succeeded {
+            let diagnostics = compiled.diagnostics;
+            return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
+        }
+        let names: Vec<&str> = compiled.program.iter().map(|file| file.name.as_str()).collect();
+        let env = language.run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let argv = language.run_argv(&names, self.limits.memory_bytes);
+        let command = Command { argv, env, roots: language.run.roots.clone() };
+        Ok(Program { path: source.path.clone(), files: compiled.program, command })
+    }
+}
+
+/// Whether a source of an interpreted validator is the one to start.
+fn is_main(name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    matches!(stem, "main" | "__main__" | "validate" | "validator" | "output_validator")
+}
+
+impl Program {
+    /// What its exit code says, if it is one of the two that say something.
+    fn accepts(&self, tool: &Tool) -> Result<bool, ValidatorError> {
+        let run = &tool.ran.observation;
+        let what = match (run.stop, run.exit) {
+            (Stop::None, Exit::Code(ACCEPTED)) => return Ok(true),
+            (Stop::None, Exit::Code(WRONG)) => return Ok(false),
+            (Stop::None, Exit::Code(code)) => format!("exited with code {code} instead of 42 or 43"),
+            (Stop::None, Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+            (Stop::Cpu, _) => format!("used {} ms of CPU time, which is too much", run.cpu_ms),
+            (Stop::Wall, _) => format!("took {} ms, which is too long", run.wall_ms),
+            (Stop::Memory, _) => format!("used {} bytes of memory, which is too much", run.memory_bytes),
+            (Stop::Output, _) => "wrote too much".to_owned(),
+            (Stop::Forbidden, _) => "made a forbidden system call".to_owned(),
+        };
+        let said = String::from_utf8_lossy(&tool.ran.stderr);
+        let said = said.trim_end().lines().next_back().unwrap_or_default();
+        let what = if said.is_empty() { what } else { format!("{what}: {said}") };
+        Err(ValidatorError::Fault { validator: self.path.clone(), what })
+    }
+}
