@@ -209,7 +209,7 @@ fn interleaved(
         for _ in 0..turn {
             times.bare.push(milliseconds(|| spawn(&subject.bare))?);
         }
-        if times.bare.len() % TURN == 0 {
+        if times.bare.len().is_multiple_of(TURN) {
             for ((_, command), times) in peers.iter().zip(&mut times.peers) {
                 times.push(milliseconds(|| spawn(command))?);
             }

@@ -268,9 +268,6 @@ fn find_validation(
         let what = "is not used: validation is not custom".to_owned();
         warnings.push(Warning { place: Place::file(directory), what });
     }
-    if key.is_some_and(|key| key.interactive) {
-        note(Feature::Interactive, key_place());
-    }
     if key.is_some_and(|key| key.multi_pass) {
         note(Feature::MultiPass, key_place());
     }
@@ -279,11 +276,17 @@ fn find_validation(
             ProblemType::PassFail => {}
             ProblemType::Scoring => note(Feature::Scoring, type_place()),
             ProblemType::MultiPass => note(Feature::MultiPass, type_place()),
-            ProblemType::Interactive => note(Feature::Interactive, type_place()),
+            ProblemType::Interactive if !custom => {
+                let what = "is interactive, but there is no program in output_validators".to_owned();
+                return Err(PackageError::invalid(type_place(), what));
+            }
+            ProblemType::Interactive => {}
             ProblemType::SubmitAnswer => note(Feature::SubmitAnswer, type_place()),
         }
     }
-    Ok(if custom { Validation::Custom { validators } } else { Validation::Default })
+    let interactive =
+        metadata.types.contains(&ProblemType::Interactive) || key.is_some_and(|key| key.interactive);
+    Ok(if custom { Validation::Custom { validators, interactive } } else { Validation::Default })
 }
 
 /// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers

@@ -141,6 +141,8 @@ pub enum Validation {
     Custom {
         /// In the order in which they are asked.
         validators: Vec<ValidatorSource>,
+        /// The first of them talks to the submission while it runs, instead of reading its output afterwards.
+        interactive: bool,
     },
 }
 
@@ -342,8 +344,6 @@ pub struct Unsupported {
 pub enum Feature {
     /// An output validator that is built or run by a script of its own.
     CustomValidator,
-    /// A submission that talks to the validator.
-    Interactive,
     /// A submission that runs several times.
     MultiPass,
     /// Points.
@@ -368,7 +368,6 @@ impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Feature::CustomValidator => "output validators with a build or run script are not run yet",
-            Feature::Interactive => "interactive problems are not judged yet",
             Feature::MultiPass => "multi-pass problems are not judged yet",
             Feature::Scoring => "scoring problems are not judged yet",
             Feature::SubmitAnswer => "submit-answer problems are not judged yet",

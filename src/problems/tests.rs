@@ -467,7 +467,7 @@ fn links_within_the_package_are_followed() {
 fn output_validators_are_found_with_their_files() {
     #[track_caller]
     fn check(scratch: Scratch, expected: &[(&str, &[&str])]) {
-        let Validation::Custom { validators } = scratch.load().package.validation else {
+        let Validation::Custom { validators, .. } = scratch.load().package.validation else {
             panic!("not custom")
         };
         let found: Vec<(&str, Vec<&str>)> = validators
@@ -513,10 +513,6 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
     }
     let yaml = |text: &str| Scratch::new().with("problem.yaml", text);
     check(
-        yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""),
-        &["problem.yaml:2: interactive problems are not judged yet"],
-    );
-    check(
         yaml("name: x\nvalidation: custom\n").with("output_validators/v/run", ""),
         &["output_validators/v: output validators with a build or run script are not run yet"],
     );
@@ -528,10 +524,9 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
             "problem.yaml:3: multi-pass problems are not judged yet",
         ],
     );
-    check(
-        yaml("name: x\ntype: pass-fail interactive\n"),
-        &["problem.yaml:2: interactive problems are not judged yet"],
-    );
+    check(yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""), &[]);
+    yaml("name: x\ntype: pass-fail interactive\n")
+        .refused("problem.yaml:2: is interactive, but there is no program in output_validators");
     check(
         yaml("name: x\ntype: submit-answer\n"),
         &["problem.yaml:2: submit-answer problems are not judged yet"],
@@ -772,6 +767,7 @@ fn the_sample_packages_load_strictly() {
             ("a", 14, ""),
             ("brackets", 123, ""),
             ("climb", 18, ""),
+            ("guess", 11, "guesses 30"),
             ("horizon", 12, "float_tolerance 1e-6"),
             ("split", 14, "largest 1000000000")
         ]

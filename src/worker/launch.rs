@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use assize_sandbox::{
-    Canceller, Collect, CollectFailure, End, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome, Policy,
-    Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin,
+    Canceller, Collect, CollectFailure, End, Half, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome,
+    Policy, Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin, run_pair,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
@@ -373,10 +373,34 @@ pub struct ToolInput<'a> {
     pub files: &'a [ProgramFile],
     /// Empty directories in it.
     pub directories: &'a [&'a str],
-    /// What it reads on standard input.
-    pub stdin: &'a Output,
+    /// What it reads on standard input, unless that is another program.
+    pub stdin: Option<&'a Output>,
     /// Files that are fetched afterwards, where they are there and no larger than so many bytes.
     pub wanted: &'a [(&'a str, u64)],
+}
+
+/// What came of a program and a tool that talked to each other.
+#[derive(Debug)]
+pub struct Talk {
+    /// The program's run. Its output went to the tool.
+    pub ran: Ran,
+    /// The tool.
+    pub tool: Tool,
+    /// Whether the tool's end was seen before the program's.
+    pub tool_ended_first: bool,
+    /// Whether those that still ran were ended because none of them did anything.
+    pub stalled: bool,
+}
+
+/// A program with what it needs and may use.
+#[derive(Debug)]
+pub struct Speaker<'a> {
+    /// What to execute.
+    pub command: &'a Command,
+    /// Files in its working directory.
+    pub files: &'a [ProgramFile],
+    /// What it may use; idleness is judged for both together.
+    pub limits: LaunchLimits,
 }
 
 /// A prepared program: run it any number of times.
@@ -433,37 +457,43 @@ impl Confined<'_> {
         input: &ToolInput<'_>,
         limits: LaunchLimits,
     ) -> Result<Tool, LaunchError> {
-        let mut job = job(Profile::Build, command, input.files)?;
-        job.directories = input.directories.iter().map(|name| (*name).to_owned()).collect();
-        let files_bytes: u64 = job.files.iter().map(|file| file.content.len()).sum();
-        let defaults = Limits::build(limits.cpu_ms);
-        let collect = input
-            .wanted
-            .iter()
-            .map(|(name, bytes_max)| Collect { name: (*name).to_owned(), bytes_max: *bytes_max });
-        let spec = RunSpec {
-            collect: collect.collect(),
-            ..RunSpec::new(
-                Stdin::Sealed(input.stdin),
-                Limits {
-                    memory_bytes: limits.memory_bytes,
-                    stdout_bytes: limits.output_bytes,
-                    processes: limits.processes,
-                    stack_bytes: None,
-                    // What it is given lies there too.
-                    tmpfs_bytes: defaults.tmpfs_bytes + files_bytes,
-                    ..wall(defaults, limits)
-                },
-            )
-        };
+        let (job, spec) = tool_job(command, input, limits)?;
         let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
-        let mut outcome = self.losses.note(session.run(&spec))?;
-        let mut files = BTreeMap::new();
-        for (name, file) in std::mem::take(&mut outcome.files) {
-            let bytes = file.read_all().map_err(memory(&name))?;
-            files.insert(name, bytes);
-        }
-        Ok(Tool { ran: ran(outcome)?, files })
+        tool(self.losses.note(session.run(&spec))?)
+    }
+
+    /// Runs a program here and a tool beside it, each reading what the other writes. Those that still run are ended
+    /// when none of them has done anything for `idle_ms` milliseconds.
+    pub fn talk(
+        &mut self,
+        program: &Speaker<'_>,
+        beside: &mut Confined<'_>,
+        tool_command: &Command,
+        tool_input: &ToolInput<'_>,
+        tool_limits: LaunchLimits,
+        idle_ms: u64,
+    ) -> Result<Talk, LaunchError> {
+        let job = job(Profile::Run, program.command, program.files)?;
+        let limits = program.limits;
+        let spec = RunSpec::new(
+            Stdin::Null,
+            Limits {
+                memory_bytes: limits.memory_bytes,
+                processes: limits.processes,
+                ..wall(Limits::run(limits.cpu_ms), limits)
+            },
+        );
+        let (tool_job, tool_spec) = tool_job(tool_command, tool_input, tool_limits)?;
+        let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
+        let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
+        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms);
+        let talked = self.losses.note(talked)?;
+        Ok(Talk {
+            ran: ran(talked.first)?,
+            tool: tool(talked.second)?,
+            tool_ended_first: talked.ended_first == Half::Second,
+            stalled: talked.stalled,
+        })
     }
 
     /// Prepares a program that is then run without anything writable.
@@ -520,6 +550,42 @@ fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job
         argv: command.argv.clone(),
         env: command.env.clone(),
     })
+}
+
+/// The job and the run of a tool.
+fn tool_job<'a>(
+    command: &Command,
+    input: &ToolInput<'a>,
+    limits: LaunchLimits,
+) -> Result<(Job, RunSpec<'a>), LaunchError> {
+    let mut job = job(Profile::Build, command, input.files)?;
+    job.directories = input.directories.iter().map(|name| (*name).to_owned()).collect();
+    let files_bytes: u64 = job.files.iter().map(|file| file.content.len()).sum();
+    let defaults = Limits::build(limits.cpu_ms);
+    let collect = input
+        .wanted
+        .iter()
+        .map(|(name, bytes_max)| Collect { name: (*name).to_owned(), bytes_max: *bytes_max });
+    let limits = Limits {
+        memory_bytes: limits.memory_bytes,
+        stdout_bytes: limits.output_bytes,
+        processes: limits.processes,
+        stack_bytes: None,
+        // What it is given lies there too.
+        tmpfs_bytes: defaults.tmpfs_bytes + files_bytes,
+        ..wall(defaults, limits)
+    };
+    let stdin = input.stdin.map_or(Stdin::Null, Stdin::Sealed);
+    Ok((job, RunSpec { collect: collect.collect(), ..RunSpec::new(stdin, limits) }))
+}
+
+fn tool(mut outcome: Outcome) -> Result<Tool, LaunchError> {
+    let mut files = BTreeMap::new();
+    for (name, file) in std::mem::take(&mut outcome.files) {
+        let bytes = file.read_all().map_err(memory(&name))?;
+        files.insert(name, bytes);
+    }
+    Ok(Tool { ran: ran(outcome)?, files })
 }
 
 fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {

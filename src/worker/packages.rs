@@ -122,7 +122,7 @@ impl JudgePackage {
     pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
         let validators = match &package.validation {
             Validation::Default => None,
-            Validation::Custom { validators } => Some(Validators::new(root, validators, &package.limits)),
+            Validation::Custom { validators, .. } => Some(Validators::new(root, validators, &package.limits)),
         };
         let testcases = package.testcases.iter().zip(1..).map(|(testcase, index)| {
             let flags: &[String] = if validators.is_none() { &testcase.validator_flags } else { &[] };
@@ -150,6 +150,12 @@ impl JudgePackage {
             time_limit_ms: self.package.limits.time_limit_ms,
             memory_limit_bytes: self.package.limits.memory_bytes + memory_overhead_bytes,
         }
+    }
+
+    /// The validators where the first of them talks to the submission.
+    pub fn interactive(&self) -> Option<&Validators> {
+        let interactive = matches!(self.package.validation, Validation::Custom { interactive: true, .. });
+        self.validators.as_ref().filter(|_| interactive)
     }
 
     fn bytes(&self) -> u64 {

@@ -9,10 +9,10 @@ use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
 
-use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
+use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::text;
-use super::validators::Validators;
+use super::validators::{Talked, ValidatorError, Validators};
 
 /// The most of an output that is kept in an event, in bytes.
 const EXCERPT_BYTES: u64 = 256;
@@ -66,6 +66,10 @@ pub fn judge_all(
         processes: language.run.processes_limit,
     };
     let command = run_command(language, program, limits.memory_limit_bytes);
+    if let Some(validators) = package.interactive() {
+        let speaker = Speaker { command: &command, files: program, limits: launch };
+        return talk_all(slot, &speaker, validators, package, judged, &limits, record);
+    }
     let mut waiting: VecDeque<&JudgeTestcase> =
         package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).collect();
     let mut failures = 0;
@@ -109,6 +113,60 @@ pub fn judge_all(
     Ok(())
 }
 
+/// As [`judge_all`], for a problem whose validator talks to the submission.
+fn talk_all(
+    slot: &mut Confined<'_>,
+    speaker: &Speaker<'_>,
+    validators: &Validators,
+    package: &JudgePackage,
+    judged: &BTreeSet<u32>,
+    limits: &RunLimits,
+    mut record: impl FnMut(u32, TestcaseResult) -> bool,
+) -> Result<(), JudgePackageError> {
+    // What the validator needs counts on the submission's clock too, and idle is only when neither does anything.
+    let validation_ms = package.package.limits.validation_time_limit_ms;
+    let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
+    let idle_ms = limits.time_limit_ms * 2 + 1000;
+    let speaker = Speaker { limits: LaunchLimits { wall_ms, idle_ms: None, ..speaker.limits }, ..*speaker };
+    let (mut slot, companion) = slot.split();
+    let mut beside = companion.ok_or(LaunchError::SlotGone)?;
+    let mut failures = 0;
+    let mut waiting =
+        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).peekable();
+    while let Some(testcase) = waiting.peek() {
+        let data = testcase.data()?;
+        let arguments = &testcase.validator_arguments;
+        match validators.talk(&mut slot, &mut beside, &data, arguments, &speaker, idle_ms) {
+            Ok(talked) => {
+                failures = 0;
+                let index = testcase.index;
+                waiting.next();
+                if !record(index, judge_talk(&talked, limits)?) {
+                    return Ok(());
+                }
+            }
+            Err(ValidatorError::Launch(error @ LaunchError::Sandbox(_))) if failures < SANDBOX_RETRIES => {
+                tracing::warn!(error = chain(&error), "the sandbox failed; trying again");
+                failures += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Judges what came of a dialogue. A validator that refused before the submission ended is believed whatever became
+/// of the submission then; otherwise the submission's own end comes first. As problemtools has it.
+fn judge_talk(talked: &Talked, limits: &RunLimits) -> Result<TestcaseResult, LaunchError> {
+    let verdict = if talked.says == Some(false) && talked.validator_ended_first {
+        Verdict::Wa
+    } else {
+        verdict::of(&talked.ran.observation, limits, || Ok::<_, LaunchError>(talked.says == Some(true)))?
+    };
+    let said = Some(talked.message.clone()).filter(|message| !message.is_empty());
+    result(&talked.ran, verdict, said.unwrap_or_else(|| describe(verdict, &talked.ran, limits)))
+}
+
 /// The command that runs a program of this language.
 pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u64) -> Command {
     let names: Vec<&str> = program.iter().map(|file| file.name.as_str()).collect();
@@ -144,9 +202,13 @@ fn judge(
             }
         }
     })?;
-    let message = said.unwrap_or_else(|| describe(verdict, ran, limits));
+    Ok(result(ran, verdict, said.unwrap_or_else(|| describe(verdict, ran, limits)))?)
+}
+
+fn result(ran: &Ran, verdict: Verdict, message: String) -> Result<TestcaseResult, LaunchError> {
+    let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
-    let excerpt = read(EXCERPT_BYTES)?;
+    let excerpt = ran.stdout.read_first(EXCERPT_BYTES).map_err(unreadable)?;
     let (output_excerpt, _) = text::for_event(&String::from_utf8_lossy(&excerpt), EXCERPT_JSON_BYTES);
     Ok(TestcaseResult {
         verdict,

@@ -12,12 +12,16 @@ use crate::languages::{Language, LanguageError, Languages};
 use crate::problems::{Limits, ValidatorSource};
 
 use super::compile;
-use super::launch::{Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Tool, ToolInput};
+use super::launch::{
+    Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Ran, Speaker, Talk, Tool, ToolInput,
+};
 use super::packages::TestcaseData;
 
 /// Exit codes by which a validator speaks.
 const ACCEPTED: u8 = 42;
 const WRONG: u8 = 43;
+/// What a program dies of that writes to one that has ended.
+const SIGPIPE: u8 = 13;
 /// Where it may leave messages. It gets the name with a slash behind it.
 const FEEDBACK: &str = "feedback";
 const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
@@ -90,6 +94,19 @@ pub struct Validated {
     pub message: String,
 }
 
+/// What came of a submission that talked to a validator.
+#[derive(Debug)]
+pub struct Talked {
+    /// The submission's run.
+    pub ran: Ran,
+    /// Whether the validator accepted; none where the submission kept it from saying anything.
+    pub says: Option<bool>,
+    /// Whether the validator's end was seen before the submission's.
+    pub validator_ended_first: bool,
+    /// What the validator said to the jury; may be empty.
+    pub message: String,
+}
+
 /// The validators of a package.
 #[derive(Debug)]
 pub struct Validators {
@@ -131,42 +148,45 @@ impl Validators {
         arguments: &[String],
         output: &Output,
     ) -> Result<Validated, ValidatorError> {
-        let mut message = String::new();
+        let mut said = String::new();
         for program in self.build(slot)?.iter() {
-            let tool = self.run(slot, program, testcase, arguments, output)?;
-            message = tool
-                .files
-                .get(JUDGE_MESSAGE)
-                .map_or_else(String::new, |message| String::from_utf8_lossy(message).trim_end().to_owned());
+            let (command, files) = program.prepare(testcase, arguments)?;
+            let tool = slot.run_tool(&command, &given(&files, Some(output)), self.limits)?;
+            said = message(&tool);
             if !program.accepts(&tool)? {
-                return Ok(Validated { accepted: false, message });
+                return Ok(Validated { accepted: false, message: said });
             }
         }
-        Ok(Validated { accepted: true, message })
+        Ok(Validated { accepted: true, message: said })
     }
 
-    fn run(
+    /// Lets a submission talk to the first validator, which runs in `beside`.
+    pub fn talk(
         &self,
         slot: &mut Confined<'_>,
-        program: &Program,
+        beside: &mut Confined<'_>,
         testcase: &TestcaseData,
         arguments: &[String],
-        output: &Output,
-    ) -> Result<Tool, ValidatorError> {
-        let mut files = program.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
-        files.push(testcase.input.as_file("input")?);
-        files.push(ProgramFile::new("answer", &testcase.answer, false)?);
-        let mut command = program.command.clone();
-        command.argv.extend(["input", "answer"].map(str::to_owned));
-        command.argv.push(format!("{FEEDBACK}/"));
-        command.argv.extend(arguments.iter().cloned());
-        let input = ToolInput {
-            files: &files,
-            directories: &[FEEDBACK],
-            stdin: output,
-            wanted: &[(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)],
+        submission: &Speaker<'_>,
+        idle_ms: u64,
+    ) -> Result<Talked, ValidatorError> {
+        let programs = self.build(beside)?;
+        let Some(program) = programs.first() else {
+            return Err(ValidatorError::NoLanguage { validator: "output_validators".to_owned() });
         };
-        Ok(slot.run_tool(&command, &input, self.limits)?)
+        let (command, files) = program.prepare(testcase, arguments)?;
+        // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
+        let wall_ms = self.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
+        let limits = LaunchLimits { wall_ms, idle_ms: None, ..self.limits };
+        let talk = slot.talk(submission, beside, &command, &given(&files, None), limits, idle_ms)?;
+        let says = match program.accepts(&talk.tool) {
+            // The submission hung up on it. Or both waited, and whose turn it was cannot be known: the validator is
+            // the one that is trusted.
+            Err(_) if hung_up(&talk) || (talk.stalled && talk.ran.observation.stop == Stop::Wall) => None,
+            says => Some(says?),
+        };
+        let message = message(&talk.tool);
+        Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, message })
     }
 
     fn build(&self, slot: &mut Confined<'_>) -> Result<Arc<Vec<Program>>, ValidatorError> {
@@ -225,6 +245,23 @@ impl Validators {
     }
 }
 
+/// What a validator finds in its directory.
+fn given<'a>(files: &'a [ProgramFile], output: Option<&'a Output>) -> ToolInput<'a> {
+    let wanted = &[(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)];
+    ToolInput { files, directories: &[FEEDBACK], stdin: output, wanted }
+}
+
+/// What it said to the jury.
+fn message(tool: &Tool) -> String {
+    let message = tool.files.get(JUDGE_MESSAGE);
+    message.map_or_else(String::new, |message| String::from_utf8_lossy(message).trim_end().to_owned())
+}
+
+/// Whether the validator died of writing to a submission that had ended.
+fn hung_up(talk: &Talk) -> bool {
+    !talk.tool_ended_first && talk.tool.ran.observation.exit == Exit::Signal(SIGPIPE)
+}
+
 /// Whether a source of an interpreted validator is the one to start.
 fn is_main(name: &str) -> bool {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -232,6 +269,22 @@ fn is_main(name: &str) -> bool {
 }
 
 impl Program {
+    /// Its command and its files for one testcase.
+    fn prepare(
+        &self,
+        testcase: &TestcaseData,
+        arguments: &[String],
+    ) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
+        let mut files = self.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+        files.push(testcase.input.as_file("input")?);
+        files.push(ProgramFile::new("answer", &testcase.answer, false)?);
+        let mut command = self.command.clone();
+        command.argv.extend(["input", "answer"].map(str::to_owned));
+        command.argv.push(format!("{FEEDBACK}/"));
+        command.argv.extend(arguments.iter().cloned());
+        Ok((command, files))
+    }
+
     /// What its exit code says, if it is one of the two that say something.
     fn accepts(&self, tool: &Tool) -> Result<bool, ValidatorError> {
         let run = &tool.ran.observation;

@@ -99,14 +99,10 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let said = verify(&[]).expect_code(1);
     let without = "problem.yaml:2: validation is custom, but there is no program in output_validators";
     assert!(said.stdout.contains(without), "{}", said.stdout);
-    fs::create_dir(package.join("output_validators")).unwrap();
-    fs::write(package.join("output_validators/validate.py"), "").unwrap();
+    fs::write(package.join("problem.yaml"), "name: A\ntype: submit-answer\n").unwrap();
     let said = verify(&[]).expect_code(1);
-    assert!(
-        said.stdout.contains("problem.yaml:2: interactive problems are not judged yet"),
-        "{}",
-        said.stdout
-    );
+    let asked = "problem.yaml:2: submit-answer problems are not judged yet";
+    assert!(said.stdout.contains(asked), "{}", said.stdout);
     fs::write(package.join("problem.yaml"), "name: A\nlimits: [\n").unwrap();
     let said = verify(&["--json"]).expect_code(1);
     assert!(said.json_lines()[0]["error"].as_str().unwrap().contains("problem.yaml:"), "{said:?}");
@@ -183,6 +179,43 @@ fn a_validator_that_fails_is_never_the_submissions_fault() {
     validated_by(&package, "raise SystemExit(42)");
     fs::write(package.join("submissions/accepted/sum.py"), "print('x' * 5_000_000)\n").unwrap();
     assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
+}
+
+#[test]
+fn a_dialogue_is_judged_by_who_failed_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    // The sum is asked for, and the answer read, in a dialogue.
+    let host = "
+import sys
+a, b = map(int, open(sys.argv[1]).read().split())
+print(a, b, flush=True)
+sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
+";
+    let check = |validator: &str, submission: &str, code: i32, verdict: &str, reason: &str| {
+        validated_by(&package, validator);
+        let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+        let yaml = yaml.replace("validation: custom", "validation: custom interactive");
+        fs::write(package.join("problem.yaml"), yaml).unwrap();
+        fs::write(package.join(".timelimit"), "1\n").unwrap();
+        fs::write(package.join("submissions/accepted/sum.py"), submission).unwrap();
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+        let line = &said.expect_code(code).json_lines()[0];
+        assert_eq!(line["got"], verdict, "{line:#}");
+        assert!(line["reason"].as_str().unwrap().contains(reason), "{line:#}");
+    };
+    let sum = "print(sum(map(int, input().split())))";
+    check(host, sum, 0, "AC", "");
+    check(host, "print(0)", 1, "WA", "");
+    check(host, "input(); raise SystemExit(3)", 1, "RTE", "exited with code 3");
+    check(host, "input(); import os; os.close(0); os.close(1)\nwhile True: pass", 1, "TLE", "");
+    check(host, "import time; time.sleep(1000)", 1, "ILE", "");
+    // What becomes of a submission after it was refused does not matter.
+    check("raise SystemExit(43)", "input(); raise SystemExit(3)", 1, "WA", "");
+    // The validator's own failures.
+    check("raise SystemExit(0)", sum, 5, "JE", "exited with code 0");
+    check("import os; os.abort()", sum, 5, "JE", "was ended by signal 6");
+    check("while True: pass", sum, 5, "JE", "too much");
 }
 
 #[test]

@@ -1,0 +1,3 @@
+# Takes the answer for a number.
+print(10**8, flush=True)
+print(int(input()), flush=True)

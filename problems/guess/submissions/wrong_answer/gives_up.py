@@ -1,0 +1,2 @@
+# Ends after one guess.
+print(500, flush=True)
