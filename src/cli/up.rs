@@ -371,6 +371,13 @@ impl Roles {
         self.server.connect_settings(role)
     }
 
+    /// Stops the worker.
+    pub(crate) async fn rest_workers(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
+        }
+    }
+
     /// Stops the API and the worker.
     pub(crate) async fn rest(&mut self) {
         if let Some(worker) = &self.worker {
@@ -379,9 +386,7 @@ impl Roles {
         if let Some(api) = self.api.take() {
             api.stop().await;
         }
-        if let Some(worker) = self.worker.take() {
-            worker.stop().await;
-        }
+        self.rest_workers().await;
     }
 
     /// Stops everything.
