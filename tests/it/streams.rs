@@ -5,7 +5,7 @@ use assize::domain::ids::{Sha256Digest, SubmissionId};
 use assize::nats_server::Role;
 use assize::store::jetstream::JetStreamStore;
 use assize::store::memory::MemoryStore;
-use assize::store::{Address, Aggregate, AppendError, EventStore};
+use assize::store::{Address, Aggregate, AppendError, EventStore, StoreError};
 use assize::streams;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -87,6 +87,30 @@ async fn what_the_server_refuses_is_never_seen_live() {
         let headers = message.headers.unwrap();
         assert_eq!(headers.get("Nats-Sequence").unwrap().as_str(), sequence.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_damaged_event_is_not_lost_with_it() {
+    let judge = TestJudge::start().await;
+    let created = created(1);
+    judge
+        .store
+        .append(&Address::of_submission(&created), 0, &envelope(created.clone().into()))
+        .await
+        .unwrap();
+    let last = append_many(&judge.store, &created, 40).await;
+    let admin = judge.nats.jetstream(Role::Admin).await;
+    admin.publish("assize.event.00.p-x._.x._.problem", "{}".into()).await.unwrap().await.unwrap();
+    let mut history = judge.store.follow(1);
+    let mut came = Vec::new();
+    let damage = loop {
+        match history.recv().await.expect("the damage is told") {
+            Ok(batch) => came.extend(batch.into_iter().map(|stored| stored.recorded.sequence)),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(came, (1..=last).collect::<Vec<_>>());
+    assert!(matches!(damage, StoreError::Damaged { sequence, .. } if sequence == last + 1), "{damage:?}");
 }
 
 #[tokio::test]
