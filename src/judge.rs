@@ -83,6 +83,14 @@ impl Judge {
         }
     }
 
+    /// A submission as it was made and the sequence of its first event, straight from the history.
+    pub async fn submitted(&self, id: SubmissionId) -> Result<Option<(SubmissionCreated, u64)>, StoreError> {
+        let history = self.store.load(&Aggregate::Submission(id)).await?;
+        Ok(fold(&history)
+            .zip(history.first())
+            .map(|(submission, first)| (submission.created, first.sequence)))
+    }
+
     /// Publishes a package revision; returns it as stored and the sequence of its event, or of the event that had
     /// published the same before.
     pub async fn publish(

@@ -123,6 +123,16 @@ impl ApiError {
         }
     }
 
+    /// A submission is recorded and will be judged, but cannot be answered as it should. Not one of the errors that
+    /// ask for another try: that would be another submission.
+    pub(super) fn number_unknown(id: &str) -> Self {
+        let detail = format!(
+            "the submission is recorded and will be judged, but its number is not known yet: do not send it \
+             again, read /v1/submissions/{id}"
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "number_unknown", "The number is not known", detail)
+    }
+
     /// Our fault. The cause is in the log and not in the answer.
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = chain(error), "a request failed");
@@ -343,6 +353,9 @@ pub(super) fn explanation(code: &str) -> Option<&'static str> {
         "unavailable" => {
             "It cannot be done right now; Retry-After says when to try again. A submission whose answer this was may \
              have been recorded: sent again with the same Idempotency-Key, it is recorded once."
+        }
+        "number_unknown" => {
+            "The submission is recorded and will be judged; `detail` says where it can be read. Do not send it again."
         }
         "internal" => "Our fault. The log of the server says more.",
         "bad_request" | "unreadable_body" => "The request cannot be read as HTTP.",

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use poem::Request;
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::State;
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::submissions::submit;
+use super::submissions::{checked_key, submit};
 use super::views::{SubmissionCreate, SubmissionState, VerdictCode};
 
 /// How long a submission may take to appear in the read model, which knows its number.
@@ -77,12 +78,23 @@ struct ResultAnswer {
 #[OpenApi(tag = "super::Tag::First")]
 impl First {
     /// Submit a program and get its number.
+    ///
+    /// With an `Idempotency-Key` a retry makes no second submission and gets the same number.
     #[oai(path = "/submit", method = "post", operation_id = "submit")]
     async fn submit(
         &self,
         state: Data<&Arc<State>>,
+        request: &Request,
+        /// Up to 255 visible characters, chosen by the client, the same for every retry.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<String>>,
         body: JsonBody<SubmitRequest>,
     ) -> Result<Json<SubmitAnswer>, ApiError> {
+        let key = checked_key(request, idempotency_key.0)?;
+        // Only the read model knows numbers. One that has failed is no reason to record what is then not answered.
+        if state.projection.health().failure.is_some() {
+            return Err(ApiError::unavailable("submissions get no numbers now; nothing was recorded"));
+        }
         let create = SubmissionCreate {
             problem: body.0.question_id,
             language: body.0.language,
@@ -92,8 +104,8 @@ impl First {
             contest: None,
         };
         let (created, sequence) =
-            submit(&state, create, None, None, Timestamp::now()).await.map_err(ApiError::in_first_words)?;
-        let late = || ApiError::unavailable("the submission is recorded, but its number is not known yet");
+            submit(&state, create, key, None, Timestamp::now()).await.map_err(ApiError::in_first_words)?;
+        let late = || ApiError::number_unknown(&created.submission.to_string());
         if !state.projection.wait_for(sequence, NUMBER_DEADLINE).await {
             return Err(late());
         }

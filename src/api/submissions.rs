@@ -12,7 +12,11 @@ use poem_openapi::payload::{EventStream, Json};
 use poem_openapi::{ApiResponse, OpenApi};
 
 use crate::domain::event::{SourceFile, SubmissionCreated};
-use crate::domain::ids::{ContestId, LanguageId, ProblemId, RoutingClass, SubmissionId, UserId};
+use crate::domain::ids::{
+    ContestId, LanguageId, ProblemId, RoutingClass, Sha256Digest, SubmissionId, UserId,
+};
+use crate::domain::submission::Refusal;
+use crate::judge::JudgeError;
 use crate::languages::Language;
 use crate::projection::rows::{ProblemRow, SubmissionRow};
 use crate::projection::{Filter, ModelError, View};
@@ -123,15 +127,9 @@ impl Submissions {
         body: JsonBody<SubmissionCreate>,
     ) -> Result<Submitted, ApiError> {
         let now = Timestamp::now();
-        // One that cannot be read must not pass for none: its retries would be submissions of their own.
-        if request.headers().get_all(IDEMPOTENCY_KEY).iter().count()
-            != usize::from(idempotency_key.0.is_some())
-        {
-            return Err(ApiError::parameter(IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE));
-        }
+        let key = checked_key(request, idempotency_key.0)?;
         let (created, sequence) =
-            submit(&state, body.0, idempotency_key.0, traceparent.0.filter(|text| is_traceparent(text)), now)
-                .await?;
+            submit(&state, body.0, key, traceparent.0.filter(|text| is_traceparent(text)), now).await?;
         let location = format!("/v1/submissions/{}", created.submission);
         let accepted = SubmissionAccepted {
             id: created.submission.to_string(),
@@ -338,6 +336,39 @@ pub(super) fn detail(view: &View<'_>, row: &SubmissionRow) -> Result<SubmissionD
     })
 }
 
+/// The request's idempotency key. One that cannot be read must not pass for none: its retries would be submissions
+/// of their own.
+pub(super) fn checked_key(request: &Request, key: Option<String>) -> Result<Option<String>, ApiError> {
+    let sent = request.headers().get_all(IDEMPOTENCY_KEY).iter().count();
+    let fits =
+        |key: &String| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if sent != usize::from(key.is_some()) || !key.as_ref().is_none_or(fits) {
+        return Err(ApiError::parameter(IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE));
+    }
+    Ok(key)
+}
+
+/// Whether a request asks for what was stored under its key before.
+fn is_retry(state: &State, stored: &SubmissionCreated, body: &SubmissionCreate) -> bool {
+    let language = state.languages.get(&body.language);
+    let files: Vec<(Option<&str>, &str)> = match (&body.code, &body.files) {
+        (Some(code), None) => vec![(language.map(|language| language.source.as_str()), code)],
+        (None, Some(files)) => {
+            files.iter().map(|file| (Some(file.name.as_str()), file.content.as_str())).collect()
+        }
+        _ => return false,
+    };
+    let same_file = |(stored, (name, content)): (&SourceFile, &(Option<&str>, &str))| {
+        name.is_none_or(|name| name == stored.name)
+            && stored.blob.sha256 == Sha256Digest::of(content.as_bytes())
+    };
+    stored.problem.as_str() == body.problem
+        && stored.language.as_str() == language.map_or(body.language.as_str(), |language| &language.id)
+        && stored.contest.as_ref().map(ContestId::as_str) == body.contest.as_deref()
+        && stored.sources.len() == files.len()
+        && stored.sources.iter().zip(&files).all(same_file)
+}
+
 /// Checks and records a submission; returns it as stored and the sequence of its event.
 pub(super) async fn submit(
     state: &State,
@@ -346,15 +377,19 @@ pub(super) async fn submit(
     traceparent: Option<String>,
     now: Timestamp,
 ) -> Result<(SubmissionCreated, u64), ApiError> {
-    if let Some(key) = &key
-        && !((1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
-    {
-        return Err(ApiError::parameter(IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE));
-    }
-    let language = language(state, &body.language)?;
     let user: UserId = body.user.as_deref().unwrap_or(ANONYMOUS).parse().map_err(
         |error: crate::domain::ids::InvalidId| ApiError::field("invalid_user", "user", error.to_string()),
     )?;
+    if let Some(key) = &key
+        && let Some((stored, sequence)) = state.judge.submitted(SubmissionId::from_key(&user, key)).await?
+    {
+        // Taken by the rules of its time: a limit or a language that has changed since must not refuse the retry.
+        return match is_retry(state, &stored, &body) {
+            true => Ok((stored, sequence)),
+            false => Err(JudgeError::Refused(Refusal::Exists).into()),
+        };
+    }
+    let language = language(state, &body.language)?;
     let contest: Option<ContestId> = body.contest.as_deref().map(str::parse).transpose().map_err(
         |error: crate::domain::ids::InvalidId| {
             ApiError::field("invalid_contest", "contest", error.to_string())

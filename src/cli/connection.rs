@@ -1,12 +1,13 @@
 //! Where the NATS server is and how a command proves who it is.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::data_dir::{DataDir, DataDirError};
-use crate::nats_server::{self, Auth, ConnectSettings, NatsServer, Options, Role};
+use crate::error_chain::chain;
+use crate::nats_server::{self, Auth, ConnectError, ConnectSettings, NatsServer, Options, Role};
 use crate::store::jetstream::JetStreamStore;
 
 use super::Unreachable;
@@ -65,6 +66,40 @@ impl NatsArgs {
             ))
             .into()
         })
+    }
+}
+
+/// How many copies of the history there are to be.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ReplicasArgs {
+    /// How many copies of the history the cluster keeps where it is created, and has at least where it exists.
+    #[arg(long, value_name = "N", env = "ASSIZE_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) replicas: u8,
+}
+
+/// How long a role that starts waits for the server.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks.
+const START_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Connects for a role that starts, possibly before its server does. One that refuses us is not waited for.
+pub(crate) async fn connect_at_start(
+    settings: &ConnectSettings,
+    patience: Duration,
+) -> Result<JetStreamStore, ConnectError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    let mut told = false;
+    loop {
+        match JetStreamStore::connect(settings, patience).await {
+            Err(error) if error.may_pass() && Instant::now() < deadline => {
+                if !told {
+                    tracing::warn!(error = chain(&error), "waiting for NATS");
+                    told = true;
+                }
+                tokio::time::sleep(START_INTERVAL).await;
+            }
+            connected => return connected,
+        }
     }
 }
 

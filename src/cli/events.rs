@@ -16,7 +16,7 @@ use crate::store::export::{self, ExportError, FileState};
 use crate::store::subject::Filter;
 use crate::streams;
 
-use super::connection::{NatsArgs, Reached};
+use super::connection::{NatsArgs, Reached, ReplicasArgs};
 use super::{DataArgs, Exit, Usage, output};
 
 /// What to do with the history.
@@ -61,6 +61,8 @@ pub(crate) struct ImportArgs {
     /// Print one JSON object at the end.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    replicas: ReplicasArgs,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -192,7 +194,9 @@ async fn import(args: ImportArgs) -> anyhow::Result<Exit> {
     };
     let bar = output::progress(size_bytes, "{spinner} {bytes}/{total_bytes} [{bar:24}] {msg} {eta}", false);
     let reached = Reached::existing_or_new(&args.data.root()?, &args.nats, Role::Admin).await?;
-    streams::create_or_verify(&reached.store, 1).await.context("the event store is not as it must be")?;
+    streams::create_or_verify(&reached.store, args.replicas.replicas)
+        .await
+        .context("the event store is not as it must be")?;
     let told = |sequence: u64| bar.set_message(format!("{sequence} events"));
     let file = BufReader::new(bar.wrap_read(file));
     let imported = export::import(&reached.store, file, args.events_only, told).await;

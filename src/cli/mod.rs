@@ -13,6 +13,7 @@ mod openapi;
 mod output;
 mod problem;
 mod replay;
+mod streams;
 mod submit;
 mod up;
 
@@ -25,6 +26,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error_chain::chain;
 use crate::store::StoreError;
+use crate::streams::StreamsError;
 
 /// An event-sourced judge for competitive programming.
 #[derive(Debug, Parser)]
@@ -48,6 +50,9 @@ enum Command {
     /// Save, load and follow the history.
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Create or verify the streams and consumers of the history.
+    #[command(subcommand)]
+    Streams(streams::StreamsCommand),
     /// Submit a program and follow its judging; the exit code says the verdict.
     Submit(submit::SubmitArgs),
     /// Build the read model anew from the history, compare it, or look at the past.
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Worker(args) => block_on(up::worker(args)),
         Command::Problem(command) => block_on(problem::run(command)),
         Command::Events(command) => block_on(events::run(command)),
+        Command::Streams(command) => block_on(streams::run(command)),
         Command::Submit(args) => block_on(submit::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
@@ -173,7 +179,8 @@ fn exit_of(error: &anyhow::Error) -> Exit {
             use async_nats::ConnectErrorKind::{Authentication, AuthorizationViolation};
             matches!(error.kind(), Authentication | AuthorizationViolation)
         });
-        if is_auth || cause.is::<Forbidden>() {
+        let not_permitted = matches!(cause.downcast_ref(), Some(StreamsError::NotPermitted { .. }));
+        if is_auth || not_permitted || cause.is::<Forbidden>() {
             return Exit::Forbidden;
         }
         let unavailable = matches!(cause.downcast_ref(), Some(StoreError::Unavailable { .. }));

@@ -29,14 +29,11 @@ use crate::streams;
 use crate::worker::launch::Launcher;
 use crate::worker::{Worker, offers};
 
-use super::connection::NatsArgs;
+use super::connection::{NatsArgs, ReplicasArgs, START_PATIENCE, connect_at_start};
 use super::{DataArgs, Exit};
 
 /// How long the API goes on trying to record something before it answers 503.
 const API_PATIENCE: Duration = Duration::from_secs(5);
-/// How long starting goes on trying to reach the server.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-
 /// How long starting waits for the read model before it serves anyway.
 const CATCH_UP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -87,9 +84,8 @@ struct ApiArgs {
     /// A folder of problem packages to publish; by default `problems` in the current folder, if there is one.
     #[arg(long, value_name = "DIR", env = "ASSIZE_PROBLEMS")]
     problems: Option<PathBuf>,
-    /// How many copies of the history the cluster keeps, where it is created.
-    #[arg(long, value_name = "N", env = "ASSIZE_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    replicas: u8,
+    #[command(flatten)]
+    replicas: ReplicasArgs,
 }
 
 /// How workers judge.
@@ -131,26 +127,36 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Exit> {
     let listener = bind(&args.api)?;
     let data = DataDir::lock(args.data.root()?)?;
     let languages = languages(args.work.languages.as_deref())?;
-    let server = match args.nats.is_given() {
-        true => None,
-        false => Some(NatsServer::start(&data, Options::default()).await?),
+    let signals = Signals::listen()?;
+    let start_server = async {
+        Ok(match args.nats.is_given() {
+            true => None,
+            false => Some(NatsServer::start(&data, Options::default()).await?),
+        })
     };
+    let Some(server) = signals.unless_first(start_server).await? else { return Ok(Exit::Done) };
     let settings = |role| match &server {
         Some(server) => Ok(server.connect_settings(role)),
         // All roles in one process are one user there, who must be allowed what all of them do.
         None => args.nats.settings(data.root(), Role::Admin),
     };
-    let signals = Signals::listen()?;
     if let Some(server) = &server {
         tokio::spawn(report_restarts(server.status()));
     }
-    prepare_streams(&settings(Role::Admin)?, args.api.replicas).await?;
-    let api = start_api(&args.api, listener, data.root(), &settings(Role::Api)?, &languages).await?;
-    let worker = start_worker(&args.work, data.root(), settings(Role::Worker)?, &languages).await?;
-    println!("assize is ready at http://{}", api.address);
-    signals.first().await;
-    api.stop().await;
-    worker.stop().await;
+    let start_roles = async {
+        prepare_streams(&settings(Role::Admin)?, args.api.replicas).await?;
+        let api = start_api(&args.api, listener, data.root(), &settings(Role::Api)?, &languages).await?;
+        let worker = start_worker(&args.work, data.root(), settings(Role::Worker)?, &languages).await?;
+        Ok((api, worker))
+    };
+    if let Some((api, worker)) = signals.unless_first(start_roles).await? {
+        println!("assize is ready at http://{}", api.address);
+        signals.first().await;
+        // Before all else: what would still be drawn could hardly be finished.
+        worker.stop.cancel();
+        api.stop().await;
+        worker.stop().await;
+    }
     if let Some(server) = server {
         server.stop().await;
     }
@@ -163,11 +169,15 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     let settings = args.nats.settings(data.root(), Role::Api)?;
     let languages = languages(None)?;
     let signals = Signals::listen()?;
-    prepare_streams(&settings, args.api.replicas).await?;
-    let api = start_api(&args.api, listener, data.root(), &settings, &languages).await?;
-    println!("assize is ready at http://{}", api.address);
-    signals.first().await;
-    api.stop().await;
+    let start = async {
+        prepare_streams(&settings, args.api.replicas).await?;
+        start_api(&args.api, listener, data.root(), &settings, &languages).await
+    };
+    if let Some(api) = signals.unless_first(start).await? {
+        println!("assize is ready at http://{}", api.address);
+        signals.first().await;
+        api.stop().await;
+    }
     Ok(Exit::Done)
 }
 
@@ -176,10 +186,12 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Exit> {
     let languages = languages(args.work.languages.as_deref())?;
     let signals = Signals::listen()?;
     let settings = args.nats.settings(&root, Role::Worker)?;
-    let worker = start_worker(&args.work, &root, settings, &languages).await?;
-    println!("assize worker {} is ready with {} slots", worker.worker.id(), worker.worker.slots());
-    signals.first().await;
-    worker.stop().await;
+    let start = start_worker(&args.work, &root, settings, &languages);
+    if let Some(worker) = signals.unless_first(start).await? {
+        println!("assize worker {} is ready with {} slots", worker.worker.id(), worker.worker.slots());
+        signals.first().await;
+        worker.stop().await;
+    }
     Ok(Exit::Done)
 }
 
@@ -210,9 +222,9 @@ fn bind(args: &ApiArgs) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn prepare_streams(settings: &ConnectSettings, replicas: u8) -> anyhow::Result<()> {
-    let store = JetStreamStore::connect(settings, START_PATIENCE).await?;
-    streams::create_or_verify(&store, replicas).await.context("the event store is not as it must be")
+async fn prepare_streams(settings: &ConnectSettings, replicas: ReplicasArgs) -> anyhow::Result<()> {
+    let store = connect_at_start(settings, START_PATIENCE).await?;
+    streams::create_or_verify(&store, replicas.replicas).await.context("the event store is not as it must be")
 }
 
 struct RunningApi {
@@ -230,7 +242,10 @@ impl RunningApi {
             Ok(Err(error)) => tracing::error!(error = chain(&error), "the API ended badly"),
             Err(error) => tracing::error!(error = chain(&error), "the API ended badly"),
         }
-        self.state.projection.clone().stop().await;
+        // The projection is closed when nobody else has it.
+        let projection = self.state.projection.clone();
+        drop(self.state);
+        projection.stop().await;
     }
 }
 
@@ -241,7 +256,7 @@ async fn start_api(
     settings: &ConnectSettings,
     languages: &Languages,
 ) -> anyhow::Result<RunningApi> {
-    let store = JetStreamStore::connect(settings, API_PATIENCE).await?;
+    let store = connect_at_start(settings, API_PATIENCE).await?;
     let projection = Projection::start(store.clone(), data).await?;
     let beside = Some(PathBuf::from("problems")).filter(|folder| folder.is_dir());
     if let Some(folder) = args.problems.clone().or(beside) {
@@ -296,7 +311,7 @@ async fn start_worker(
             offers.absent.iter().map(|(language, reason)| format!("{language}: {reason}")).collect();
         bail!("no language works on this host ({}); `assize doctor` says more", reasons.join("; "));
     }
-    let store = JetStreamStore::connect(&settings, START_PATIENCE).await?;
+    let store = connect_at_start(&settings, START_PATIENCE).await?;
     let worker = Arc::new(Worker::new(args.id()?, &store, launcher, offers, &data.join("cache")));
     let stop = CancellationToken::new();
     let announced = worker.clone();
@@ -324,7 +339,7 @@ impl Roles {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             listen_without_keys: false,
             problems: Some(problems.to_owned()),
-            replicas: 1,
+            replicas: ReplicasArgs { replicas: 1 },
         };
         let listener = bind(&args)?;
         let languages = languages(None)?;
@@ -356,14 +371,22 @@ impl Roles {
         self.server.connect_settings(role)
     }
 
-    /// Stops the API and the worker.
-    pub(crate) async fn rest(&mut self) {
-        if let Some(api) = self.api.take() {
-            api.stop().await;
-        }
+    /// Stops the worker.
+    pub(crate) async fn rest_workers(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.stop().await;
         }
+    }
+
+    /// Stops the API and the worker.
+    pub(crate) async fn rest(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.stop.cancel();
+        }
+        if let Some(api) = self.api.take() {
+            api.stop().await;
+        }
+        self.rest_workers().await;
     }
 
     /// Stops everything.
@@ -434,5 +457,18 @@ impl Signals {
 
     async fn first(&self) {
         self.first.cancelled().await;
+    }
+
+    /// What was started, or none where a signal came before it had: starting can take long, and whoever asks for
+    /// the end meanwhile does not want to wait for it.
+    async fn unless_first<T>(
+        &self,
+        start: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            biased;
+            () = self.first() => Ok(None),
+            started = start => started.map(Some),
+        }
     }
 }

@@ -120,6 +120,14 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether trying again may help: nobody answers yet, rather than that somebody refuses us.
+    pub fn may_pass(&self) -> bool {
+        use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
+        matches!(self, Self::Unreachable { source, .. } if matches!(source.kind(), Dns | Io | TimedOut))
+    }
+}
+
 /// Connects, and refuses a server that is too old. With `retry_on_initial_connect` the client comes back before
 /// the connection does; a server that then proves too old is dropped and the log says why.
 pub async fn connect(settings: &ConnectSettings) -> Result<Client, ConnectError> {

@@ -35,8 +35,10 @@ pub use replay::{
 const SUBSCRIPTION_EVENTS: usize = 8_192;
 /// How far a rebuilt model may be behind when the live one is held still for the swap.
 const SWAP_LAG_EVENTS: u64 = 4_000;
-/// How long a failed connection or a stopped history is waited for.
+/// How long a failed connection or a stopped history is waited for, and a model that failed for the first time.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The longest wait for a model that fails again and again, as on a disk that stays full.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
 /// How long stopping waits for the follower to end its batch.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,7 @@ pub struct Health {
     pub position: u64,
     /// Whether it has passed the last sequence that there was when it started.
     pub caught_up: bool,
-    /// Why it has stopped for good: the history is damaged, or the disk has failed.
+    /// Why it does not follow the history: that is damaged, or the disk has failed, which is tried again.
     pub failure: Option<String>,
 }
 
@@ -182,27 +184,10 @@ impl Projection {
     /// Builds the model anew from the first event beside the live one, which goes on answering, and puts it in its
     /// place when it has caught up.
     pub async fn rebuild(&self) -> Result<ReplayStats, ReplayError> {
-        let _one_at_a_time = self.shared.replaying.try_lock().map_err(|_| ReplayError::Busy)?;
-        let started = Instant::now();
-        let shared = self.shared.clone();
-        let fresh = Arc::new(blocking(move || Ok(shared.folder.create()?)).await?);
-        if let Err(error) = self.catch_up_with_live(&fresh).await {
-            fresh.remove_when_closed();
-            return Err(error);
-        }
-        let history = self.shared.store.follow(fresh.sequence() + 1);
-        let shared = self.shared.clone();
-        blocking(move || {
-            let history = shared.swap_in(&fresh, history)?;
-            let sequence = fresh.sequence();
-            std::thread::spawn(move || {
-                if let Err(error) = follow(&shared, fresh, history) {
-                    shared.fail(&error);
-                }
-            });
-            Ok(ReplayStats { events: sequence, sequence, elapsed: started.elapsed() })
-        })
-        .await
+        let stats = self.shared.renew().await?;
+        // Whoever follows for the old model ends when it sees that another has taken its place.
+        tokio::spawn(supervise(self.shared.clone()));
+        Ok(stats)
     }
 
     /// Compares the live model byte for byte with one built for the purpose at the same sequence. The live one
@@ -213,7 +198,7 @@ impl Projection {
         let shared = self.shared.clone();
         let scratch = Arc::new(blocking(move || Ok(shared.folder.create()?)).await?);
         scratch.remove_when_closed();
-        self.catch_up_with_live(&scratch).await?;
+        self.shared.catch_up_with_live(&scratch).await?;
         let history = self.shared.store.follow(scratch.sequence() + 1);
         let shared = self.shared.clone();
         blocking(move || {
@@ -226,30 +211,53 @@ impl Projection {
         })
         .await
     }
-
-    /// Brings a model close to the live one, which goes on meanwhile.
-    async fn catch_up_with_live(&self, model: &Arc<Model>) -> Result<(), ReplayError> {
-        while self.position().saturating_sub(model.sequence()) > SWAP_LAG_EVENTS {
-            replay::advance(&self.shared.store, model, Until::Sequence(self.position())).await?;
-        }
-        Ok(())
-    }
 }
 
 type History = mpsc::Receiver<Result<Vec<StoredEvent>, StoreError>>;
 
 impl Shared {
+    /// Builds a model from the first event beside the live one and puts it in its place when it has caught up.
+    async fn renew(self: &Arc<Self>) -> Result<ReplayStats, ReplayError> {
+        let _one_at_a_time = self.replaying.try_lock().map_err(|_| ReplayError::Busy)?;
+        let started = Instant::now();
+        let shared = self.clone();
+        let fresh = Arc::new(blocking(move || Ok(shared.folder.create()?)).await?);
+        let (shared, model) = (self.clone(), fresh.clone());
+        let swapped = async {
+            self.catch_up_with_live(&model).await?;
+            let history = self.store.follow(model.sequence() + 1);
+            blocking(move || shared.swap_in(&model, history)).await
+        };
+        if let Err(error) = swapped.await {
+            fresh.remove_when_closed();
+            return Err(error);
+        }
+        let sequence = fresh.sequence();
+        Ok(ReplayStats { events: sequence, sequence, elapsed: started.elapsed() })
+    }
+
+    /// Brings a model close to the live one, which goes on meanwhile.
+    async fn catch_up_with_live(&self, model: &Arc<Model>) -> Result<(), ReplayError> {
+        loop {
+            let position = *self.position.borrow();
+            if position.saturating_sub(model.sequence()) <= SWAP_LAG_EVENTS {
+                return Ok(());
+            }
+            replay::advance(&self.store, model, Until::Sequence(position)).await?;
+        }
+    }
+
     /// Puts a model in the place of the live one, at a moment when both are at the same sequence.
-    fn swap_in(&self, fresh: &Arc<Model>, history: History) -> Result<History, ReplayError> {
+    fn swap_in(&self, fresh: &Arc<Model>, history: History) -> Result<(), ReplayError> {
         let _still = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.live.load_full();
-        let history = self.advance_to(fresh, old.sequence(), history)?;
+        drop(self.advance_to(fresh, old.sequence(), history)?);
         self.folder.make_current(fresh)?;
         self.live.store(fresh.clone());
         self.publish_position(fresh.sequence());
         self.state.send_modify(|state| state.failure = None);
         old.remove_when_closed();
-        Ok(history)
+        Ok(())
     }
 
     /// Advances a model that is not live to exactly `sequence`, or a little beyond where the batches are cut so.
@@ -279,22 +287,26 @@ impl Shared {
 
     fn fail(&self, error: &ReplayError) {
         let failure = in_words(error);
-        tracing::error!(failure, "the projection has stopped");
+        tracing::error!(failure, "the projection does not follow the history");
         self.state.send_modify(|state| state.failure = Some(failure));
     }
 }
 
 /// Finds out where the history ends, then follows it from where the model ends; begins an empty model where the
-/// two do not belong together.
+/// two do not belong together, and a new one beside one that failed, which answers meanwhile.
 async fn supervise(shared: Arc<Shared>) {
+    let mut delay = RETRY_DELAY;
+    let mut failed_at = None;
     loop {
         let last = tokio::select! {
             () = shared.stop.cancelled() => return,
             last = last_sequence(&shared.store) => last,
         };
-        shared.state.send_modify(|state| state.target = Some(last));
+        shared.state.send_modify(|state| {
+            state.target.get_or_insert(last);
+        });
         let model = shared.live.load_full();
-        let follower = shared.clone();
+        let (follower, followed_model) = (shared.clone(), model.clone());
         let followed = if model.sequence() > last {
             Ok(End::OtherHistory)
         } else {
@@ -302,22 +314,42 @@ async fn supervise(shared: Arc<Shared>) {
             let history = shared.store.follow(model.sequence().max(1));
             let (sender, ended) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || {
-                let end = follow(&follower, model, history);
+                let end = follow(&follower, followed_model, history);
                 drop(follower);
                 // Nobody listens any more where the runtime is shutting down.
                 let _ = sender.send(end);
             });
             ended.await.unwrap_or(Ok(End::Done))
         };
-        match followed {
+        let mut failure = match followed {
             Ok(End::Done) => return,
             Ok(End::OtherHistory) => {
                 tracing::warn!("the read model is of another history and is built anew");
-                if let Err(error) = begin_anew(&shared).await {
-                    return shared.fail(&error);
-                }
+                begin_anew(&shared).await.err()
             }
-            Err(error) => return shared.fail(&error),
+            Err(error) => Some(error),
+        };
+        if failed_at.is_some_and(|sequence| model.sequence() > sequence) {
+            delay = RETRY_DELAY;
+        }
+        while let Some(error) = failure {
+            shared.fail(&error);
+            // No other try brings back what is damaged; the model is as good as its history.
+            if error.is_damage() {
+                return;
+            }
+            failed_at = Some(model.sequence());
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = tokio::time::sleep(delay) => {}
+            }
+            delay = (delay * 2).min(RETRY_DELAY_MAX);
+            if !Arc::ptr_eq(&shared.live.load(), &model) {
+                // Built anew by somebody who asked for it, and followed by them.
+                return;
+            }
+            // sled never recovers from an error by itself, so a new model is built, whatever it was.
+            failure = shared.renew().await.err();
         }
     }
 }
@@ -343,6 +375,7 @@ async fn begin_anew(shared: &Arc<Shared>) -> Result<(), ReplayError> {
         shared.folder.make_current(&fresh)?;
         let old = shared.live.swap(fresh);
         old.remove_when_closed();
+        shared.state.send_replace(State::default());
         // The one move backwards: what was shown came from a history that is no longer there.
         shared.position.send_replace(0);
         Ok(())

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, push};
 use async_nats::{Client, HeaderMap, Request, RequestErrorKind};
 use async_trait::async_trait;
@@ -83,6 +84,11 @@ impl JetStreamStore {
     /// The connection.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Whether the connection stands, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// The JetStream context, with its time-out of two seconds.

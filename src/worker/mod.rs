@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -157,6 +158,11 @@ impl Worker {
     async fn run_slot(&self, slot: &SlotHandle, stop: &CancellationToken, hurry: &CancellationToken) {
         let mut queues: Option<Queues> = None;
         while !stop.is_cancelled() {
+            // A pull would wait in the client and reach the server when nobody waits for its answer any more.
+            if !self.store.is_connected() {
+                pause(stop).await;
+                continue;
+            }
             let drawn = match &queues {
                 Some(queues) => queues.draw().await,
                 None => match self.open_queues().await {
@@ -178,10 +184,7 @@ impl Worker {
                 Err(error) => {
                     tracing::debug!(error = chain(&error), "the queue could not be asked");
                     queues = None;
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = tokio::time::sleep(QUEUE_RETRY_DELAY) => {}
-                    }
+                    pause(stop).await;
                 }
             }
         }
@@ -203,6 +206,7 @@ impl Worker {
         let mut ticks = tokio::time::interval(KEEP_ALIVE);
         ticks.tick().await;
         let mut cancels = tokio::time::interval(CANCEL_INTERVAL);
+        cancels.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let disposition = loop {
             let cancel = async {
                 hurry.cancelled().await;
@@ -220,5 +224,13 @@ impl Worker {
             Disposition::GiveUp => claim.give_up().await,
             Disposition::HandBack(delay) => claim.hand_back(delay).await,
         }
+    }
+}
+
+/// Waits before the queues are asked again.
+async fn pause(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(QUEUE_RETRY_DELAY) => {}
     }
 }

@@ -413,6 +413,66 @@ async fn a_key_makes_a_retry_the_same_submission() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_answered_by_the_rules_of_its_time() {
+    let api = TestApi::start().await;
+    let post = |path: &'static str, body: Value| {
+        api.send(api.request(Method::POST, path).header("idempotency-key", "once").json(&body))
+    };
+    let body = json!({ "problem": "a", "language": "python3", "code": ADD, "user": "ann" });
+    let first = post("/v1/submissions", body.clone()).await;
+    assert_eq!(first.status, 202, "{}", first.text);
+    // A worker comes that offers no Python: a new submission is refused, the retry of an old one is not.
+    let status = json!({
+        "worker": "w1", "host": "here", "slots": 1, "busy_slots": 0, "routing_classes": ["standard"],
+        "languages": [{ "language": "cpp17", "toolchain": "g++" }], "sandbox_layers": [],
+        "started_at": "2026-01-01T00:00:00Z", "stopping": false,
+    });
+    let announcer = api.judge.nats.client(Role::Worker).await;
+    announcer.publish("assize.worker.w1", status.to_string().into()).await.unwrap();
+    announcer.flush().await.unwrap();
+    let known = async {
+        while api.state.directory.live().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.expect("the worker is known");
+    api.post("/v1/submissions", &body).await.assert_problem(422, "language_not_offered");
+    let retried = post("/v1/submissions", body.clone()).await;
+    assert_eq!((retried.status, &retried.text), (202, &first.text));
+    let mut other = body;
+    other["code"] = json!("print(1)");
+    post("/v1/submissions", other).await.assert_problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_interface_takes_a_key_and_records_nothing_that_it_cannot_number() {
+    let api = TestApi::start().await;
+    let body = json!({ "question_id": "a", "language": "python3", "code": ADD });
+    let post =
+        || api.send(api.request(Method::POST, "/submit").header("idempotency-key", "once").json(&body));
+    let (first, second) = tokio::join!(post(), post());
+    assert_eq!((first.status, first.json["id"].as_u64()), (200, Some(1)), "{}", first.text);
+    assert_eq!(first.text, second.text);
+    let misused = api.request(Method::POST, "/submit").header("idempotency-key", "a b").json(&body);
+    api.send(misused).await.assert_problem(400, "invalid_parameter");
+    // The history is damaged, so the read model stops.
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("ce-type", "assize.unheard_of.v9");
+    let admin = api.judge.nats.jetstream(Role::Admin).await;
+    let subject = "assize.event.00.p-x._.x._.problem";
+    admin.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap();
+    let failed = async {
+        while api.state.projection.health().failure.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, failed).await.expect("the projection stops");
+    let before = api.judge.store.last_sequence().await.unwrap();
+    api.post("/submit", &body).await.assert_problem(503, "unavailable");
+    assert_eq!(api.judge.store.last_sequence().await.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_as_new_as_asked_for_or_says_that_it_cannot_be() {
     let api = TestApi::start().await;
     for _ in 0..20 {

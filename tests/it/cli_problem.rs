@@ -271,3 +271,17 @@ async fn publishing_adds_a_revision_and_a_broken_package_changes_nothing() {
     let nowhere = tempfile::tempdir().unwrap();
     assize(nowhere.path(), &["problem", "publish", package.to_str().unwrap()]).expect_code(3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_for_sources_that_cannot_be_stored_is_refused() {
+    let judge = TestJudge::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let yaml = package.join("problem.yaml");
+    let text = fs::read_to_string(&yaml).unwrap();
+    assert!(text.contains("limits:\n"), "{text}");
+    fs::write(&yaml, text.replace("limits:\n", "limits:\n  code: 2000\n")).unwrap();
+    let said = assize(judge.nats.root(), &["problem", "publish", package.to_str().unwrap()]);
+    let said = said.expect_code(1);
+    assert!(said.stdout.contains("limits.code is 2048000 bytes"), "{said:?}");
+}

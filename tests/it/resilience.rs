@@ -204,20 +204,26 @@ async fn an_outage_of_the_packages_costs_no_attempt() {
     let worker = judge.worker("w1", 1).await;
     let admin = JetStreamStore::connect(&judge.nats.settings(Role::Admin), PATIENCE).await.unwrap();
     admin.context().delete_stream("OBJ_ASSIZE_PACKAGES").await.unwrap();
+    let client = judge.nats.client(Role::Api).await;
+    let mut asked = client.subscribe("$JS.EVENT.ADVISORY.API").await.unwrap();
+    client.flush().await.unwrap();
     let id = judge.submit("a", "python3", ADD).await;
-    let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
-    let claimed = async {
-        while stream.consumer_info("judge-standard-live").await.unwrap().num_ack_pending == 0 {
-            tokio::task::yield_now().await;
+    // The server tells of every request: the worker has looked for its packages, and looks again.
+    let looked_twice = async {
+        let mut looked = 0;
+        while looked < 2 {
+            let advisory = asked.next().await.expect("the server goes on");
+            let text = String::from_utf8_lossy(&advisory.payload).into_owned();
+            looked += usize::from(text.contains("STREAM.INFO.OBJ_ASSIZE_PACKAGES"));
         }
     };
-    tokio::time::timeout(PATIENCE, claimed).await.expect("the submission is claimed");
+    tokio::time::timeout(PATIENCE, looked_twice).await.expect("the worker looks for the package");
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    assert_eq!(history.len(), 1, "{history:#?}");
     streams::create_or_verify(&admin, 1).await.unwrap();
     let content = assize::problems::canonical_archive(&sample_package("a")).unwrap();
     judge.store.put_package(content.digest.parse().unwrap(), &content.bytes).await.unwrap();
     assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
-    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
-    assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 1, "{history:#?}");
     worker.stop().await;
 }
 

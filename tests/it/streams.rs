@@ -5,9 +5,10 @@ use assize::domain::ids::{Sha256Digest, SubmissionId};
 use assize::nats_server::Role;
 use assize::store::jetstream::JetStreamStore;
 use assize::store::memory::MemoryStore;
-use assize::store::{Address, Aggregate, AppendError, EventStore};
+use assize::store::{Address, Aggregate, AppendError, EventStore, StoreError};
 use assize::streams;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::harness::judge::{PATIENCE, TestJudge};
 
@@ -24,6 +25,42 @@ async fn a_stream_that_drifted_is_refused_with_both_values() {
     let refused = streams::create_or_verify(&admin, 1).await.unwrap_err().to_string();
     assert!(refused.starts_with("stream ASSIZE_BLOB differs from streams/ASSIZE_BLOB.json: "), "{refused}");
     assert!(refused.contains("max_msg_size is 4096 and should be 1048576"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_the_definition_does_not_have_is_refused() {
+    let judge = TestJudge::start().await;
+    let admin = JetStreamStore::connect(&judge.nats.settings(Role::Admin), PATIENCE).await.unwrap();
+    let client = judge.nats.client(Role::Admin).await;
+    let ask = async |subject: &str, request: Value| -> Value {
+        let answer = client.request(format!("$JS.API.{subject}"), request.to_string().into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert_eq!(answer["error"], Value::Null, "{subject}");
+        answer["config"].clone()
+    };
+    let refused = async || streams::create_or_verify(&admin, 1).await.unwrap_err().to_string();
+
+    let consumer = "judge-standard-live";
+    let config = ask(&format!("CONSUMER.INFO.ASSIZE_00.{consumer}"), json!({})).await;
+    for (key, value) in [("headers_only", json!(true)), ("max_batch", json!(1))] {
+        let mut other = config.clone();
+        other[key] = value.clone();
+        let request = json!({ "stream_name": "ASSIZE_00", "config": other });
+        let now = ask(&format!("CONSUMER.DURABLE.CREATE.ASSIZE_00.{consumer}"), request).await;
+        assert_eq!(now[key], value, "{now}");
+        let said = refused().await;
+        assert!(said.contains(&format!("{key} is {value} and should not be set")), "{said}");
+        let request = json!({ "stream_name": "ASSIZE_00", "config": config });
+        ask(&format!("CONSUMER.DURABLE.CREATE.ASSIZE_00.{consumer}"), request).await;
+    }
+    streams::create_or_verify(&admin, 1).await.unwrap();
+
+    // The last, for it cannot be taken back.
+    let mut config = ask("STREAM.INFO.ASSIZE_00", json!({})).await;
+    config["allow_msg_ttl"] = json!(true);
+    ask("STREAM.UPDATE.ASSIZE_00", config).await;
+    let said = refused().await;
+    assert!(said.contains("allow_msg_ttl is true and should not be set"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +87,30 @@ async fn what_the_server_refuses_is_never_seen_live() {
         let headers = message.headers.unwrap();
         assert_eq!(headers.get("Nats-Sequence").unwrap().as_str(), sequence.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_damaged_event_is_not_lost_with_it() {
+    let judge = TestJudge::start().await;
+    let created = created(1);
+    judge
+        .store
+        .append(&Address::of_submission(&created), 0, &envelope(created.clone().into()))
+        .await
+        .unwrap();
+    let last = append_many(&judge.store, &created, 40).await;
+    let admin = judge.nats.jetstream(Role::Admin).await;
+    admin.publish("assize.event.00.p-x._.x._.problem", "{}".into()).await.unwrap().await.unwrap();
+    let mut history = judge.store.follow(1);
+    let mut came = Vec::new();
+    let damage = loop {
+        match history.recv().await.expect("the damage is told") {
+            Ok(batch) => came.extend(batch.into_iter().map(|stored| stored.recorded.sequence)),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(came, (1..=last).collect::<Vec<_>>());
+    assert!(matches!(damage, StoreError::Damaged { sequence, .. } if sequence == last + 1), "{damage:?}");
 }
 
 #[tokio::test]

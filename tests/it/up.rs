@@ -1,14 +1,20 @@
 //! `assize up`, `serve` and `worker` as processes: they start, stop, die and come back without losing anything.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use assize::domain::event::Event;
 use assize::nats_server::Role;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
+use crate::harness::nats::TestNats;
 use crate::harness::process::{Process, descendants, is_alive};
 
 const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
@@ -117,7 +123,7 @@ async fn a_killed_private_server_is_started_again_and_nothing_is_lost() {
     let name =
         |pid: &nix::unistd::Pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let server = descendants(judge.pid()).into_iter().find(|pid| name(pid).trim() == "nats-server").unwrap();
-    nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(server, Signal::SIGKILL).unwrap();
     for number in numbers {
         assert_eq!(result(&at, number).await["verdict"], "AC");
     }
@@ -223,6 +229,168 @@ async fn the_roles_run_apart_and_a_killed_api_continues_exactly() {
     assert_eq!(text(format!("{}/v1/submissions", address(&api))).await, survived);
     assert_eq!(api.terminate(), Some(0));
     assert_eq!(worker.terminate(), Some(0));
+}
+
+/// Starts a role while its server is down, and returns when it has looked for it. Nobody else may be looking.
+fn begin_without_server(nats: &TestNats, data: &Path, args: &[&str]) -> Process {
+    let port: u16 = nats.url().rsplit(':').next().unwrap().parse().unwrap();
+    let in_its_place = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let process = Process::begin(data, args);
+    drop(in_its_place.accept().unwrap());
+    process
+}
+
+/// The server's address with a role's user and password.
+fn url_of(nats: &TestNats, role: Role) -> String {
+    let user = format!("nats://{role}:{}@", nats.password(role).reveal());
+    nats.url().replace("nats://", &user)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_wait_for_a_server_that_comes_after_them() {
+    let mut nats = TestNats::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let created = run(folder.path(), &["streams", "create", "--nats", &url_of(&nats, Role::Admin)]);
+    assert!(created.status.success(), "{created:?}");
+    let url = url_of(&nats, Role::Api);
+    let serve = &["serve", "--listen", "127.0.0.1:0", "--nats", &url][..];
+    for (data, args) in
+        [(folder.path(), serve), (nats.root().to_owned().as_path(), &["worker", "--slots", "1"])]
+    {
+        nats.kill9().await;
+        let process = begin_without_server(&nats, data, args);
+        nats.restart().await;
+        assert_eq!(process.until_ready().terminate(), Some(0), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_during_the_start_ends_it() {
+    let mut nats = TestNats::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = url_of(&nats, Role::Api);
+    nats.kill9().await;
+    let serve = &["serve", "--listen", "127.0.0.1:0", "--nats", &url][..];
+    for (data, args) in [(folder.path(), serve), (nats.root(), &["worker", "--slots", "1"])] {
+        let process = begin_without_server(&nats, data, args);
+        assert_eq!(process.terminate(), Some(0), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_is_immediate() {
+    let nats = TestJudge::start().await;
+    nats.publish("a").await;
+    let worker = Process::start(nats.nats.root(), &["worker", "--slots", "1"]);
+    let id = nats.submit("a", "python3", &ADD_SLOWLY.replace("0.2", "1.2")).await;
+    nats.wait_until(id, |state| !state.judgings[0].testcases.is_empty()).await;
+    let asked = Instant::now();
+    worker.signal(Signal::SIGTERM);
+    worker.signal(Signal::SIGINT);
+    assert_eq!(worker.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_api_stops_without_waiting_for_itself() {
+    let nats = TestJudge::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let password = nats.nats.password(Role::Api);
+    let url = nats.nats.url().replace("nats://", &format!("nats://api:{}@", password.reveal()));
+    let api = Process::start(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--nats", &url]);
+    let asked = Instant::now();
+    assert_eq!(api.terminate(), Some(0));
+    assert!(asked.elapsed() < Duration::from_millis(1800), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_created_by_those_who_may() {
+    let nats = TestNats::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = |role| url_of(&nats, role);
+    let refused = run(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--nats", &url(Role::Api)]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("not permitted to create") && said.contains("assize streams create"), "{said}");
+    let missing = run(folder.path(), &["streams", "verify", "--nats", &url(Role::Admin)]);
+    assert_eq!(missing.status.code(), Some(5), "{missing:?}");
+    for _ in 0..2 {
+        let created = run(folder.path(), &["streams", "create", "--nats", &url(Role::Admin)]);
+        assert_eq!(created.status.code(), Some(0), "{created:?}");
+    }
+    let verified = run(folder.path(), &["streams", "verify", "--nats", &url(Role::Admin)]);
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+    let copies = run(folder.path(), &["streams", "create", "--replicas", "3", "--nats", &url(Role::Admin)]);
+    let said = String::from_utf8_lossy(&copies.stderr).into_owned();
+    assert!(said.contains("num_replicas is 1 and should be at least 3"), "{said}");
+    let api = Process::start(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--nats", &url(Role::Api)]);
+    assert_eq!(api.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_while_clients_post_loses_and_doubles_nothing() {
+    let mut nats = TestJudge::start().await;
+    nats.publish("a").await;
+    let folder = tempfile::tempdir().unwrap();
+    let password = nats.nats.password(Role::Api);
+    let url = nats.nats.url().replace("nats://", &format!("nats://api:{}@", password.reveal()));
+    let api = Process::start(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--nats", &url]);
+    let at = address(&api);
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let clients = (0..8).map(|client| {
+        let (at, acknowledged) = (at.clone(), acknowledged.clone());
+        tokio::spawn(async move {
+            let http = reqwest::Client::new();
+            let mut ids = Vec::new();
+            for turn in 0..25 {
+                let key = format!("{client}-{turn}");
+                let body = json!({ "code": format!("print({turn})"), "language": "python3", "problem": "a" });
+                // As a client that heeds what it is told: the same again until it is acknowledged.
+                let id = loop {
+                    let sent = http.post(format!("{at}/v1/submissions")).header("idempotency-key", &key);
+                    let answer = sent.json(&body).send().await.unwrap();
+                    match answer.status().as_u16() {
+                        202 => {
+                            break answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+                        }
+                        status => assert_eq!(status, 503),
+                    }
+                };
+                ids.push(id);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            ids
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    for (kill, enough) in [40, 80, 120].into_iter().enumerate() {
+        while acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::task::yield_now().await;
+        }
+        assert!(acknowledged.load(Ordering::Relaxed) < 200, "kill {kill} comes while clients post");
+        nats.nats.kill9().await;
+        nats.nats.restart().await;
+    }
+    let mut ids = BTreeSet::new();
+    for client in clients {
+        ids.extend(client.await.unwrap());
+    }
+    assert_eq!(ids.len(), 200);
+    let last = nats.store.last_sequence().await.unwrap();
+    let mut stored = Vec::new();
+    let mut history = nats.store.follow(1);
+    let mut seen = 0;
+    while seen < last {
+        for event in history.recv().await.unwrap().unwrap() {
+            seen = event.recorded.sequence;
+            if let Event::SubmissionCreated(created) = event.recorded.envelope.event {
+                stored.push(created.submission.to_string());
+            }
+        }
+    }
+    assert_eq!(stored.len(), 200, "each once");
+    assert_eq!(stored.into_iter().collect::<BTreeSet<_>>(), ids);
+    assert_eq!(api.terminate(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
-//! A small load generator for HTTP/1.1: one request over and over on some kept connections.
+//! A small load generator for HTTP/1.1: some requests over and over on some kept connections.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -9,16 +10,21 @@ use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 16;
 
-/// How many requests per second `address` answers for `path`, over `time`.
+/// How many requests per second `address` answers for `paths` in turn, over `time`.
 pub(super) async fn requests_per_second(
     address: SocketAddr,
-    path: &str,
+    paths: &[String],
     time: Duration,
 ) -> anyhow::Result<f64> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n\r\n");
+    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n\r\n");
+    let requests: Arc<[String]> = paths.iter().map(request).collect();
     let started = Instant::now();
     let end = started + time;
-    let connections = (0..CONNECTIONS).map(|_| tokio::spawn(one(address, request.clone(), end)));
+    let connections = (0..CONNECTIONS).map(|connection| {
+        // Each begins elsewhere, so that they do not warm each other's way.
+        let first = connection * requests.len() / CONNECTIONS;
+        tokio::spawn(one(address, requests.clone(), first, end))
+    });
     let mut answered = 0;
     for connection in futures::future::join_all(connections).await {
         answered += connection??;
@@ -26,12 +32,20 @@ pub(super) async fn requests_per_second(
     Ok(answered as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn one(address: SocketAddr, request: String, end: Instant) -> anyhow::Result<u64> {
+async fn one(
+    address: SocketAddr,
+    requests: Arc<[String]>,
+    first: usize,
+    end: Instant,
+) -> anyhow::Result<u64> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(64 * 1024);
     let mut answered = 0;
-    while Instant::now() < end {
+    for request in requests.iter().cycle().skip(first) {
+        if Instant::now() >= end {
+            break;
+        }
         stream.write_all(request.as_bytes()).await?;
         let whole = loop {
             if let Some(whole) = length_of_answer(&buffer)?

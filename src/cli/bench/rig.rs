@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -112,6 +112,22 @@ impl Rig {
                 if issued.verdict == crate::domain::verdict::Verdict::Ac)
         });
         if accepted { Ok(()) } else { bail!("the stream ended without a verdict: {heard}") }
+    }
+
+    /// Asks for a path until it is answered with 200.
+    pub(super) async fn until_read(&self, path: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}{path}", self.address());
+        let deadline = Instant::now() + PATIENCE;
+        // Each question waits for two seconds by itself where the read model is behind.
+        while self.http.get(&url).send().await?.status() != 200 {
+            ensure!(Instant::now() < deadline, "{path} is not answered");
+        }
+        Ok(())
+    }
+
+    /// Stops the workers; they come back with [`Rig::work`].
+    pub(super) async fn rest_workers(&mut self) {
+        self.roles.rest_workers().await;
     }
 
     /// Stops the API and the workers; the server goes on.

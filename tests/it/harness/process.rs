@@ -17,18 +17,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `assize` with these arguments on a data directory and waits until it says that it is ready.
     pub(crate) fn start(data: &Path, args: &[&str]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_assize"))
-            .args(args)
-            .env("ASSIZE_DATA", data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut ready = String::new();
-        lines.read_line(&mut ready).unwrap();
-        assert!(ready.contains("ready"), "{args:?} said {ready:?}");
-        Process { child, ready }
+        Process::begin(data, args).until_ready()
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -39,6 +28,36 @@ impl Process {
     pub(crate) fn kill9(mut self) {
         kill(self.pid(), Signal::SIGKILL).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Starts `assize` with these arguments on a data directory and does not wait until it is ready.
+    pub(crate) fn begin(data: &Path, args: &[&str]) -> Process {
+        let child = Command::new(env!("CARGO_BIN_EXE_assize"))
+            .args(args)
+            .env("ASSIZE_DATA", data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Process { child, ready: String::new() }
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) fn until_ready(mut self) -> Process {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap());
+        lines.read_line(&mut self.ready).unwrap();
+        assert!(self.ready.contains("ready"), "it said {:?}", self.ready);
+        self
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has ended and tells its exit code.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Asks it to end and tells its exit code.
