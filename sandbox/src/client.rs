@@ -462,7 +462,15 @@ fn answer<M: bincode::Decode<()>>(
             other => break channel(during, other.map_err(io::Error::from)).map(drop)?,
         }
     }
-    match wire::receive(socket.as_fd(), Key::NONE) {
+    // A cell that ends with a run unread resets the connection, and the kernel tells us so once, before it hands out what
+    // the cell had said: the last answer may still be there.
+    let received = match wire::receive(socket.as_fd(), Key::NONE) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+            wire::receive(socket.as_fd(), Key::NONE)
+        }
+        other => other,
+    };
+    match received {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(SandboxError::Lost { during }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(SandboxError::Lost { during }),
