@@ -1,7 +1,6 @@
 //! The confined process, pid 1 of its namespaces: takes one job, runs its program as often as asked, and ends.
 
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
@@ -171,8 +170,6 @@ fn enter(
         armed = shut(&warden, open, before, armed)?;
     }
     root::place_all(open, after)?;
-    let null =
-        File::options().read(true).write(true).open("/dev/null").map_err(io_step("opening /dev/null"))?;
     let Armed { layers, oom_score } = armed;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
@@ -184,7 +181,6 @@ fn enter(
         hard_limits,
         cancel: handed.cancel,
         oom_score,
-        null: OwnedFd::from(null),
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
         files_bytes,
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,

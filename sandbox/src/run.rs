@@ -45,7 +45,6 @@ pub(crate) struct Runner {
     /// When memory runs out in the slot's cgroup, the program must go and not the cell. A child inherits our score, so
     /// ours is the program's while it is being started.
     pub(crate) oom_score: OomScore,
-    pub(crate) null: OwnedFd,
     /// Cores that the program can use at once.
     pub(crate) cores: u32,
     pub(crate) files_bytes: u64,
@@ -60,6 +59,9 @@ pub(crate) struct Ready {
     stdout: (File, OwnedFd),
     stderr: (File, OwnedFd),
     kept: File,
+    /// Empty input. Opened for each run: a program can change the flags of what it opened or was given, and in one that
+    /// runs share the next would see them.
+    null: OwnedFd,
     before: Clocks,
     oom_kills: u64,
 }
@@ -70,6 +72,7 @@ impl Ready {
             stdout: pipe(key)?,
             stderr: pipe(key)?,
             kept: File::from(io_step("making the output file", sys::memfd(c"stdout", key))?),
+            null: io_step("opening /dev/null", File::open("/dev/null"))?.into(),
             before: clocks(groups)?,
             oom_kills: io_step("reading the cgroup's kills", groups.oom_kills())?,
         })
@@ -205,7 +208,7 @@ impl Runner {
             Some(ready) => ready,
             None => Ready::make(&self.groups, self.key)?,
         };
-        let Ready { stdout, stderr, kept, before, oom_kills: oom_kills_before } = ready;
+        let Ready { stdout, stderr, kept, null, before, oom_kills: oom_kills_before } = ready;
         let ((stdout_ours, stdout_theirs), (stderr_ours, stderr_theirs)) = (stdout, stderr);
         let mut output = Output {
             stdout: Some(stdout_ours),
@@ -218,7 +221,7 @@ impl Runner {
             stderr_bytes_max: limits.stderr_bytes.min(Limits::STDERR_BYTES_MAX),
         };
         let mut buffer = std::mem::take(&mut self.buffer);
-        let stdin = stdin.as_ref().unwrap_or(&self.null);
+        let stdin = stdin.unwrap_or(null);
         let mut plan = Plan {
             image: &self.image,
             standard: [stdin.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()],
