@@ -109,7 +109,7 @@ fn cpu_time_is_limited_within_ten_milliseconds() {
 #[test]
 fn a_grandchild_that_nobody_waits_for_is_counted() {
     let mut place = Place::new();
-    let daemon = place.compile("004_daemon_burns.c");
+    let daemon = place.compile("005_daemon_burns.c");
     let mut session = place.slot.open(&program(Profile::Build, &daemon)).expect("a session opens");
     let limits = Limits { wall_ms: 5000, ..Limits::build(2000) };
     let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
@@ -120,7 +120,7 @@ fn a_grandchild_that_nobody_waits_for_is_counted() {
 #[test]
 fn children_that_rusage_misses_are_counted_by_the_cgroup() {
     let mut place = Place::new();
-    let hider = place.compile("006_children_unwaited.c");
+    let hider = place.compile("005_children_unwaited.c");
     let mut session = place.slot.open(&program(Profile::Build, &hider)).expect("a session opens");
     let limits = Limits { wall_ms: 5000, ..Limits::build(3000) };
     let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;

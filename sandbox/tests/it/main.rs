@@ -6,5 +6,7 @@ mod attacks;
 mod builds;
 mod contract;
 mod harness;
+mod languages;
 mod lifetime;
+mod singles;
 mod tidy;
