@@ -193,7 +193,6 @@ attacks! {
     a097_sigsys_handler "097_sigsys_handler.c" run(1) [Forbidden] build(16) [Forbidden];
     a111_before_main "111_before_main.c" run(1) [Cpu] build(16) [Cpu];
     a111_own_start "111_own_start.c" run(1) [Exit(3)] build(16) [Exit(3)];
-    a098_fuzz "098_fuzz.c" run(1) [Cpu, Wall, Exit(0), SEGV, KILL] build(16) [Cpu, Wall, Exit(0), SEGV, KILL];
     a116_big_number "116_big_number.py" run(1) [Cpu, Memory, Exit(1)] build(16) [Cpu, Memory, Exit(1)];
     a116_recursion "116_recursion.py" run(1) [SEGV, Memory, Cpu, Exit(1)] build(16) [SEGV, Memory, Cpu, Exit(1)];
     a117_collisions "117_collisions.py" run(1) [Cpu] build(16) [Cpu];

@@ -19,6 +19,10 @@ impl Place {
         Place { slot, keeper: Some(keeper), pid }
     }
 
+    pub(crate) fn keeper_pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Compiles `source`, statically, the way a submission is compiled.
     pub(crate) fn compile(&mut self, source: &str) -> SealedFile {
         let outcome = self.build(source, &std::fs::read(hostile(source)).expect("the source is there"));

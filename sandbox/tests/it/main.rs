@@ -5,6 +5,7 @@
 mod attacks;
 mod builds;
 mod contract;
+mod endurance;
 mod harness;
 mod languages;
 mod lifetime;
