@@ -26,6 +26,7 @@ static char *ground;  // What calls about memory may take away.
 static const char *paths[] = {"/", "/w", "/w/x", "x", "/tmp/y", "/usr/bin/env", "/usr/bin", "/dev/null", "/dev/zero",
                               "/dev/urandom", "/etc/passwd", "/proc/self/mem", "..", "../..", "", "\xff"};
 static uint64_t harmless = 1UL << (SIGUSR1 - 1) | 1UL << (SIGUSR2 - 1);  // A mask that lets its alarm through.
+static struct { void (*handler)(int); unsigned long rest[3]; } ignore = {SIG_IGN};
 static sigjmp_buf back;
 static void again(int s) { if (s != SIGALRM) siglongjmp(back, 1); }
 
@@ -86,8 +87,8 @@ int main(int argc, char **argv) {
         case SYS_exit: case SYS_exit_group: case SYS_rt_sigreturn: case SYS_arch_prctl: continue;
         case SYS_kill: case SYS_tkill: a[0] = 1; break;
         case SYS_tgkill: a[0] = a[1] = 1; break;
-        case SYS_rt_sigaction: if (is_needed(a[0])) continue; break;
-        // These would make it deaf to its alarm.
+        case SYS_rt_sigaction: if (is_needed((int)a[0])) continue; a[1] = next() % 2 ? 0 : (long)&ignore; break;
+        // These would make it deaf to its alarm, or blind to its own faults.
         case SYS_setitimer: a[0] = 1 + next() % 8; break;
         case SYS_alarm: continue;
         case SYS_rt_sigprocmask: a[1] = (long)&harmless; break;

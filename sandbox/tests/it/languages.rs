@@ -79,8 +79,9 @@ fn java(script: &str, files: Vec<JobFile>, limits: Limits) -> Outcome {
     run(&job, limits)
 }
 
+/// Room for what a virtual machine reserves, where address space is what is limited.
 fn java_limits() -> Limits {
-    Limits { memory_bytes: 2 << 30, wall_ms: 120_000, ..Limits::build(60_000) }
+    Limits { memory_bytes: 8 << 30, wall_ms: 120_000, ..Limits::build(60_000) }
 }
 
 #[test]
