@@ -226,6 +226,28 @@ fn b111_a_source_that_is_a_linker_script_is_no_program() {
 }
 
 #[test]
+fn b111_a_program_that_names_a_loader_which_is_not_there_is_told_by_the_step() {
+    let text = r#"
+        extern const char loader[] __attribute__((section(".interp")));
+        const char loader[] = "/no/such/loader";
+        int main() {}
+    "#;
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let content = place.build("a.cpp", text.as_bytes()).files.remove(0).1;
+    for profile in [Profile::Run, Profile::Build] {
+        let limits = if profile == Profile::Run { Limits::run(10_000) } else { Limits::build(10_000) };
+        let mut session = place.slot.open(&program(profile, &content)).expect("a session opens");
+        // The kernel refuses to start it. Whose fault that is, the caller knows: it comes from a source.
+        let error = session.run(&RunSpec::new(Stdin::Null, limits)).expect_err("it cannot start");
+        let SandboxError::Step { step, source } = &error else { panic!("{error:?}") };
+        assert_eq!((step.as_str(), source.raw_os_error()), ("execve of the program", Some(libc::ENOENT)));
+        drop(session);
+        assert_clean(&mut place, &clean);
+    }
+}
+
+#[test]
 fn b112_a_name_is_only_a_name() {
     let mut place = Place::new();
     let odd = [
