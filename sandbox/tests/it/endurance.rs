@@ -37,6 +37,18 @@ struct Census {
     ipc: usize,
 }
 
+impl Census {
+    /// Whether nothing is there that was not there before. A count before may have caught something on its way out.
+    fn is_within(&self, before: &Census) -> bool {
+        self.processes == before.processes
+            && self.descriptors <= before.descriptors
+            && self.namespaces <= before.namespaces
+            && self.mounts <= before.mounts
+            && self.groups <= before.groups
+            && self.ipc <= before.ipc
+    }
+}
+
 /// A keeper and everything below it. Counted while nothing runs, so each slot has its warden and one armed cell.
 fn family(keeper: u32) -> Vec<u32> {
     let mut all = vec![keeper];
@@ -100,15 +112,18 @@ fn resident_kib(keeper: u32) -> u64 {
     .sum()
 }
 
-/// The census once the slots are idle: a cell is armed and the last one buried.
-fn settled(keeper: u32, expected: Option<&Census>) -> Census {
+/// The census once the slots are idle, a cell armed and the last one buried: when it is within `before`, or where there
+/// is no before, when it has not changed for a while.
+fn settled(keeper: u32, before: Option<&Census>) -> Census {
     let start = Instant::now();
     let mut last = census(keeper);
+    let mut same = 0;
     loop {
         std::thread::sleep(Duration::from_millis(20));
         let now = census(keeper);
-        let is_done = expected.map_or(now == last, |expected| now == *expected);
-        if is_done || start.elapsed() > Duration::from_secs(10) {
+        same = if now == last { same + 1 } else { 0 };
+        let is_done = before.map_or(same == 5, |before| now.is_within(before));
+        if is_done || start.elapsed() > Duration::from_secs(20) {
             return now;
         }
         last = now;
@@ -153,7 +168,7 @@ fn a127_thousands_of_runs_leave_nothing_behind() {
         "{runs} runs and 200 builds in {:?}: {after:?}, {memory_before} KiB before and {memory_after} KiB after",
         start.elapsed()
     );
-    assert_eq!(before, after);
+    assert!(after.is_within(&before), "{before:?} before, {after:?} after");
     // A page here and there may be touched for the first time; a leak of one page per run would be 8 MiB.
     assert!(memory_after <= memory_before + 512, "{memory_before} KiB before, {memory_after} KiB after");
 }
@@ -196,7 +211,7 @@ fn fuzz(source: &str, profile: Profile, first_seed: u64, end: Instant) -> BTreeM
         assert_clean(&mut place, &clean);
     }
     let after = settled(keeper, Some(&before));
-    assert_eq!(before, after, "seeds {first_seed} to {seed}");
+    assert!(after.is_within(&before), "seeds {first_seed} to {seed}: {before:?} before, {after:?} after");
     println!("{profile:?}: seeds {first_seed} to {seed}: {ends:?}");
     ends
 }
