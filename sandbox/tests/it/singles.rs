@@ -242,6 +242,20 @@ fn a078_a_fresh_binary_is_never_busy() {
 }
 
 #[test]
+fn a080_reading_leaves_no_mark_on_the_input() {
+    let mut place = Place::new();
+    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
+    let reader = "import os; print(os.fstat(0).st_atime_ns); os.read(0, 10)";
+    let mut said = Vec::new();
+    for profile in [Profile::Run, Profile::Run, Profile::Build] {
+        let spec = RunSpec::new(Stdin::Sealed(&input), roomy(profile));
+        said.push(stdout(&run(&mut place, &python(profile, reader), &spec)));
+    }
+    assert!(said[0].trim().parse::<u64>().is_ok(), "{said:?}");
+    assert!(said.iter().all(|text| *text == said[0]), "{said:?}");
+}
+
+#[test]
 fn a095_no_core_is_left() {
     let mut place = Place::new();
     let crasher = place.compile("095_core_dump.c");
