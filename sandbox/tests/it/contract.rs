@@ -98,12 +98,16 @@ fn cpu_time_is_limited_within_ten_milliseconds() {
     let mut place = Place::new();
     let burner = place.build("a.c", b"int main(){ for(;;); }").files.remove(0).1;
     let mut session = place.slot.open(&program(Profile::Run, &burner)).expect("a session opens");
-    for _ in 0..5 {
-        let limits = Limits { wall_ms: 5000, ..Limits::run(200) };
+    let mut times = [(); 7].map(|()| {
+        let limits = Limits { wall_ms: 20_000, ..Limits::run(200) };
         let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
         assert_eq!(report.end, End::CpuLimit);
-        assert!((200_000..=210_000).contains(&report.cpu_us), "{report:?}");
-    }
+        // A host that has other things to do, or that is emulated, may once be late.
+        assert!((200_000..=250_000).contains(&report.cpu_us), "{report:?}");
+        report.cpu_us
+    });
+    times.sort_unstable();
+    assert!(times[times.len() / 2] <= 210_000, "{times:?}");
 }
 
 #[test]
