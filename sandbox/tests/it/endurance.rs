@@ -229,6 +229,10 @@ fn a098_random_system_calls() {
 
 #[test]
 fn a128_cpu_time_does_not_depend_on_neighbours() {
+    if fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("QEMU TCG")) {
+        println!("SKIPPED: emulated processors share one host, and count as theirs what they wait for it");
+        return;
+    }
     const WORK: &[u8] =
         b"int main(){ volatile unsigned x = 1; for (long i = 0; i < 150000000; i++) x = x * 3 + 1; }";
     let slots = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
