@@ -17,6 +17,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) failed: Option<(&'static str, io::Error)>,
 }
 
+/// The step that hands over to the program.
+pub(crate) const EXEC: &str = "execve";
+
 /// Becomes the program, or says in `plan.failed` why not.
 ///
 /// The order is the argument. Namespaces, root, capabilities, Landlock and seccomp are already ours and are inherited;
@@ -38,5 +41,5 @@ fn steps(plan: &Plan<'_>) -> Result<(), (&'static str, io::Error)> {
     for (resource, soft, hard) in plan.limits {
         sys::set_limit(*resource, *soft, *hard).map_err(|error| ("setrlimit", error))?;
     }
-    Err(("execve", plan.image.exec(plan.key)))
+    Err((EXEC, plan.image.exec(plan.key)))
 }

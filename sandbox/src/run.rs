@@ -254,6 +254,9 @@ impl Runner {
 
         // Whatever happens from here on, nothing of this run may live on.
         let watched = match failed {
+            // A program that the job brings may be anything that a compiler can be made to make, one that names a loader
+            // which is not there among it. That the kernel will not start it is its own fault: it ends with code 127.
+            Some((step, error)) if step == child::EXEC && self.image.is_refused_for(&error) => Ok(None),
             Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
             None => self.watch(run, session, start, &before, &spawned, &mut output),
         };

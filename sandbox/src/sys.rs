@@ -181,6 +181,14 @@ impl Image {
         image
     }
 
+    /// Whether `error` of [`exec`](Self::exec) says that the program, one of the job's own files, is none that this
+    /// host can start.
+    pub(crate) fn is_refused_for(&self, error: &io::Error) -> bool {
+        let of_program =
+            [libc::ENOENT, libc::ENOEXEC, libc::EINVAL, libc::ELIBBAD, libc::EACCES, libc::ENOTDIR];
+        self.fd.is_some() && error.raw_os_error().is_some_and(|errno| of_program.contains(&errno))
+    }
+
     /// Replaces the arguments.
     pub(crate) fn set_argv(&mut self, argv: Vec<CString>) {
         self.argv = argv;

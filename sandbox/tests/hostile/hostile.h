@@ -30,6 +30,25 @@ static int escaped;
             printf("denied %s: %s\n", #call, strerror(errno));           \
         }                                                                \
     } while (0)
+// As MUST_FAIL, by the filter and not for want of sense: with EPERM, or ENOSYS where the call is to be absent.
+#define MUST_DENY(call)                                                                  \
+    do {                                                                                 \
+        MUST_FAIL(call);                                                                 \
+        if (errno != EPERM && errno != ENOSYS) {                                         \
+            printf("ESCAPED %s was not refused but failed: %s\n", #call, strerror(errno)); \
+            escaped = 1;                                                                 \
+        }                                                                                \
+    } while (0)
+// What must hold.
+#define MUST_BE(condition)                            \
+    do {                                              \
+        if (!(condition)) {                           \
+            printf("ESCAPED not %s\n", #condition);   \
+            escaped = 1;                              \
+        }                                             \
+    } while (0)
+// Whether this is the profile for one process, as the test says in the last argument.
+#define IN_RUN(argc, argv) (strcmp((argv)[(argc) - 1], "run") == 0)
 static inline int verdict(void) {
     puts(escaped ? "ESCAPED" : "contained");
     fflush(stdout);

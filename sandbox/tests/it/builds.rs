@@ -122,6 +122,195 @@ fn b093_a_setuid_program_gains_nothing() {
     assert_eq!(stdout(&outcome).lines().last(), Some("1"));
 }
 
+#[test]
+fn b073_what_would_block_a_clean_up_does_not_outlive_its_run() {
+    let script = "mkdir -p a/b/c locked; echo x > a/b/c/d; chmod 6777 a; chmod 000 a/b/c locked; ln /usr/bin/env stolen; \
+                  ln -s / loop; mkdir out && chmod 000 out";
+    let (outcome, reason) = leave(script);
+    assert!(matches!(reason, Some(CollectFailure::NotRegular | CollectFailure::Unreadable)), "{reason:?}");
+    // A file of the host cannot get a second name here.
+    assert!(String::from_utf8_lossy(&outcome.stderr).contains("stolen"));
+}
+
+#[test]
+fn b075_a_link_to_endless_bytes_is_not() {
+    assert_eq!(leave("ln -s /dev/urandom out").1, Some(CollectFailure::Link));
+    assert_eq!(leave("ln -s /dev/zero out").1, Some(CollectFailure::Link));
+    assert_eq!(leave("mkdir d; ln -s /dev d/dev; ln -s d/dev/zero out").1, Some(CollectFailure::Link));
+    assert_eq!(leave("ln /dev/zero out").1, Some(CollectFailure::Missing));
+}
+
+/// A source that may compile, and what comes of it when it runs.
+#[track_caller]
+fn accept(text: &str, end: End, exit: Exit) {
+    let mut place = Place::new();
+    let outcome = place.build("a.c", text.as_bytes());
+    let error = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    let [(_, content)] = outcome.files.try_into().unwrap_or_else(|_| panic!("it does not compile: {error}"));
+    for profile in [Profile::Run, Profile::Build] {
+        let limits = match profile {
+            Profile::Run => Limits { wall_ms: 20_000, ..Limits::run(500) },
+            Profile::Build => Limits { wall_ms: 20_000, ..Limits::build(500) },
+        };
+        let mut session = place.slot.open(&program(profile, &content)).expect("a session opens");
+        let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("the sandbox holds").report;
+        assert_eq!((report.end, report.exit), (end, exit), "{report:?}");
+    }
+}
+
+#[test]
+fn b108_pragmas_change_the_program_and_not_the_compiler() {
+    let text = r#"
+        #pragma GCC optimize("O3,unroll-loops")
+        #pragma GCC plugin("/w/evil.so")
+        #pragma GCC dependency "a.c"
+        #pragma comment(linker, "/etc/passwd")
+        #include <stdlib.h>
+        static int count;
+        __attribute__((constructor)) static void early(void) { count++; }
+        int main(void) { return count + 6; }
+    "#;
+    accept(text, End::Finished, Exit::Exited(7));
+}
+
+/// Runs the real compiler with `extra` options and `files` beside the source, as if someone had let them through.
+fn compile_with(extra: &[&str], files: Vec<JobFile>) -> Outcome {
+    let mut place = Place::new();
+    let mut argv = strings(&["/usr/bin/gcc", "-static", "-o", "out", "a.c"]);
+    argv.extend(strings(extra));
+    let mut all = vec![file("a.c", b"int main(void) { return 0; }")];
+    all.extend(files);
+    let job = Job {
+        profile: Profile::Build,
+        root: system(),
+        files: all,
+        directories: Vec::new(),
+        argv,
+        env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+    };
+    let mut session = place.slot.open(&job).expect("a session opens");
+    session.run(&RunSpec::new(Stdin::Null, Limits::build(20_000))).expect("the sandbox holds")
+}
+
+#[test]
+fn b108_a_plugin_that_is_none_is_an_error() {
+    let fake = JobFile { executable: true, ..file("evil.so", b"not a library") };
+    let outcome = compile_with(&["-fplugin=/w/evil.so"], vec![fake]);
+    assert_ne!(outcome.report.exit, Exit::Exited(0));
+    assert_eq!(outcome.report.end, End::Finished);
+}
+
+#[test]
+fn b109_code_that_the_compiler_executes_is_confined_as_the_compiler_is() {
+    // `-B` makes gcc run a compiler proper of our own: what a plugin, a macro of Rust or a generator of C# could do.
+    let hostile = [
+        "066_secrets.c",
+        "069_chroot.c",
+        "086_ptrace.c",
+        "084_mounts.c",
+        "085_namespaces.c",
+        "090_network.c",
+    ];
+    for source in hostile {
+        let content = Place::new().compile(source);
+        let files = vec![JobFile { name: "cc1".to_owned(), content, executable: true }];
+        let outcome = compile_with(&["-B/w/"], files);
+        let text = stdout(&outcome);
+        assert!(text.contains("contained\n") && !text.contains("ESCAPED"), "{text}");
+    }
+}
+
+#[test]
+fn b111_a_source_that_is_a_linker_script_is_no_program() {
+    refuse("a.c", "INPUT(/etc/passwd)\nOUTPUT(/w/x)\nSECTIONS { . = 0; }");
+    refuse("a.c", "asm(\".section .drectve\\n.ascii \\\"/etc/passwd\\\"\");\n");
+}
+
+#[test]
+fn b111_a_program_that_names_a_loader_which_is_not_there_ends_by_itself() {
+    let text = r#"
+        extern const char loader[] __attribute__((section(".interp")));
+        const char loader[] = "/no/such/loader";
+        int main() {}
+    "#;
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let content = place.build("a.cpp", text.as_bytes()).files.remove(0).1;
+    for profile in [Profile::Run, Profile::Build] {
+        let limits = if profile == Profile::Run { Limits::run(10_000) } else { Limits::build(10_000) };
+        let mut session = place.slot.open(&program(profile, &content)).expect("a session opens");
+        // The kernel refuses to start it, and a source made it so: no fault of ours.
+        let outcome = session.run(&RunSpec::new(Stdin::Null, limits)).expect("the sandbox holds");
+        assert_eq!((outcome.report.end, outcome.report.exit), (End::Finished, Exit::Exited(127)));
+        drop(session);
+        assert_clean(&mut place, &clean);
+    }
+}
+
+#[test]
+fn b112_a_name_is_only_a_name() {
+    let mut place = Place::new();
+    let odd = [
+        "-o",
+        "a b",
+        "x;id;",
+        "$(id)",
+        "new\nline",
+        "`id`",
+        "@file",
+        "-fplugin=x",
+        "*",
+        "\u{202e}c.a",
+        "d/e/f",
+    ];
+    let job = Job {
+        profile: Profile::Build,
+        root: system(),
+        files: odd.iter().map(|name| file(name, name.as_bytes())).collect(),
+        directories: Vec::new(),
+        argv: strings(&["/usr/bin/find", "/w", "-type", "f", "-printf", "%P\\0"]),
+        env: Vec::new(),
+    };
+    let mut session = place.slot.open(&job).expect("a session opens");
+    let mut spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
+    spec.collect = odd.iter().map(|name| Collect { name: (*name).to_owned(), bytes_max: 100 }).collect();
+    let outcome = session.run(&spec).expect("it runs");
+    let text = stdout(&outcome);
+    let mut names: Vec<&str> = text.split_terminator('\0').collect();
+    names.sort_unstable();
+    let mut expected = odd.to_vec();
+    expected.sort_unstable();
+    assert_eq!(names, expected, "{}", String::from_utf8_lossy(&outcome.stderr));
+    for (name, content) in &outcome.files {
+        assert_eq!(content.read_all().expect("it is sealed"), name.as_bytes());
+    }
+    assert_eq!(outcome.files.len(), odd.len());
+    drop(session);
+    // And what is no plain name never comes so far.
+    for name in ["../x", "/x", "a/../../x", "a//../x", "x\0y", ""] {
+        let mut job = python(Profile::Build, "");
+        job.files.push(file("x", b""));
+        job.files[1].name = name.to_owned();
+        assert!(matches!(place.slot.open(&job), Err(SandboxError::InvalidJob(_))), "{name:?}");
+    }
+}
+
+#[test]
+fn b114_a_script_or_a_huge_file_in_place_of_the_program() {
+    // The size of a file is limited, so that this one is never made large.
+    let (outcome, _) = leave("truncate -s 100G out; true");
+    assert!(outcome.files.iter().all(|(_, content)| content.is_empty()));
+    // A script is a plain file; whoever runs it runs a shell as confined as any program.
+    let (outcome, _) =
+        leave("printf '#!/bin/sh\\ncat /etc/passwd; /bin/true; echo done\\n' > out; chmod 755 out");
+    let [(_, content)] = outcome.files.try_into().expect("it is a file");
+    let mut place = Place::new();
+    let mut session = place.slot.open(&program(Profile::Run, &content)).expect("a session opens");
+    let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000))).expect("the sandbox holds");
+    assert!(!stdout(&outcome).contains("root:"), "{}", stdout(&outcome));
+    assert_eq!(outcome.report.processes_reaped, 1);
+}
+
 /// Runs a shell script in a build and says what came of the file `out`.
 #[track_caller]
 fn leave(script: &str) -> (Outcome, Option<CollectFailure>) {

@@ -99,18 +99,22 @@ fn cpu_time_is_limited_within_ten_milliseconds() {
     let mut place = Place::new();
     let burner = place.build("a.c", b"int main(){ for(;;); }").files.remove(0).1;
     let mut session = place.slot.open(&program(Profile::Run, &burner)).expect("a session opens");
-    for _ in 0..5 {
-        let limits = Limits { wall_ms: 5000, ..Limits::run(200) };
+    let mut times = [(); 7].map(|()| {
+        let limits = Limits { wall_ms: 20_000, ..Limits::run(200) };
         let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
         assert_eq!(report.end, End::CpuLimit);
-        assert!((200_000..=210_000).contains(&report.cpu_us), "{report:?}");
-    }
+        // A host that has other things to do, or that is emulated, may once be late.
+        assert!((200_000..=250_000).contains(&report.cpu_us), "{report:?}");
+        report.cpu_us
+    });
+    times.sort_unstable();
+    assert!(times[times.len() / 2] <= 210_000, "{times:?}");
 }
 
 #[test]
 fn a_grandchild_that_nobody_waits_for_is_counted() {
     let mut place = Place::new();
-    let daemon = place.compile("004_daemon_burns.c");
+    let daemon = place.compile("005_daemon_burns.c");
     let mut session = place.slot.open(&program(Profile::Build, &daemon)).expect("a session opens");
     let limits = Limits { wall_ms: 5000, ..Limits::build(2000) };
     let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
@@ -121,7 +125,7 @@ fn a_grandchild_that_nobody_waits_for_is_counted() {
 #[test]
 fn children_that_rusage_misses_are_counted_by_the_cgroup() {
     let mut place = Place::new();
-    let hider = place.compile("006_children_unwaited.c");
+    let hider = place.compile("005_children_unwaited.c");
     let mut session = place.slot.open(&program(Profile::Build, &hider)).expect("a session opens");
     let limits = Limits { wall_ms: 5000, ..Limits::build(3000) };
     let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;

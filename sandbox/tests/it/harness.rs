@@ -1,8 +1,13 @@
 //! What every test needs: a keeper of its own, programs compiled inside the sandbox, and a clean run to compare with.
 
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use assize_sandbox::*;
+
+const FLAGS: &[&str] = &["-O1", "-w", "-static", "-pthread"];
+/// Enough for an emulated machine, and for what a compiler must be stopped at.
+const COMPILE_CPU_MS: u64 = 20_000;
 
 /// A keeper with one slot; dropping it checks that its cgroups went with it.
 pub(crate) struct Place {
@@ -19,16 +24,36 @@ impl Place {
         Place { slot, keeper: Some(keeper), pid }
     }
 
-    /// Compiles `source`, statically, the way a submission is compiled.
+    pub(crate) fn keeper_pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Compiles `source`, statically, the way a submission is compiled. What was compiled once is kept beside the build
+    /// of these tests: on a slow machine, compilers take most of the time.
     pub(crate) fn compile(&mut self, source: &str) -> SealedFile {
-        let outcome = self.build(source, &std::fs::read(hostile(source)).expect("the source is there"));
-        let [(_, program)] = outcome.files.try_into().unwrap_or_else(|_| {
-            panic!(
-                "{source} does not compile: {:?}\n{}",
-                outcome.report.end,
-                String::from_utf8_lossy(&outcome.stderr)
-            )
-        });
+        let text = std::fs::read(hostile(source)).expect("the source is there");
+        let header = std::fs::read(hostile("hostile.h")).expect("the header is there");
+        let mut hasher = std::hash::DefaultHasher::new();
+        (&text, &header, FLAGS).hash(&mut hasher);
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{source}-{:016x}", hasher.finish()));
+        if let Ok(program) = std::fs::read(&kept) {
+            return SealedFile::from_bytes(source, &program).expect("a memfd can be made");
+        }
+        let outcome = self.build(source, &text);
+        let error = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        // A compiler that was ended by a limit may leave half a program.
+        assert_eq!(
+            (outcome.report.end, outcome.report.exit),
+            (End::Finished, Exit::Exited(0)),
+            "{source} does not compile: {error}"
+        );
+        let [(_, program)] =
+            outcome.files.try_into().unwrap_or_else(|_| panic!("{source} leaves no program: {error}"));
+        // Whole or not at all, and no matter if not: another user may own the place.
+        let half = kept.with_extension(format!("{}.half", std::process::id()));
+        if std::fs::write(&half, program.read_all().expect("it is sealed")).is_ok() {
+            let _ = std::fs::rename(&half, &kept);
+        }
         program
     }
 
@@ -41,11 +66,15 @@ impl Place {
             root: system(),
             files: vec![file(name, text), file("hostile.h", &header)],
             directories: Vec::new(),
-            argv: strings(&[compiler, "-O1", "-w", "-static", "-pthread", "-o", "program", name]),
+            argv: [&[compiler], FLAGS, &["-o", "program", name]]
+                .concat()
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect(),
             env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
         };
         let mut session = self.slot.open(&job).expect("a build session opens");
-        let mut spec = RunSpec::new(Stdin::Null, Limits::build(20_000));
+        let mut spec = RunSpec::new(Stdin::Null, Limits::build(COMPILE_CPU_MS));
         spec.collect = vec![Collect { name: "program".to_owned(), bytes_max: 64 << 20 }];
         session.run(&spec).expect("the compiler runs")
     }

@@ -61,43 +61,6 @@ fn a_run_dies_with_its_keeper() {
     });
 }
 
-/// What must be the same before and after: the keeper's children, the host's mounts, the keeper's descriptors.
-fn census(keeper: u32) -> (usize, usize, usize) {
-    let count = |path: String| fs::read_dir(path).map_or(0, |entries| entries.flatten().count());
-    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines().count();
-    (children.split_whitespace().count(), mounts, count(format!("/proc/{keeper}/fd")))
-}
-
-#[test]
-fn five_hundred_runs_leave_nothing_behind() {
-    let mut keeper = keeper(1);
-    let pid = keeper.pid();
-    let mut place = keeper.take_slot().expect("a slot");
-    let mut build_place = Place::new();
-    let clean = build_place.compile("000_clean.c");
-    let spec = RunSpec::new(Stdin::Null, Limits::run(10_000));
-    let mut before = None;
-    for round in 0..10 {
-        let mut session = place.open(&program(Profile::Run, &clean)).expect("a session opens");
-        for _ in 0..45 {
-            assert_eq!(stdout(&session.run(&spec).expect("it runs")), "contained\n");
-        }
-        drop(session);
-        let mut session = place.open(&program(Profile::Build, &clean)).expect("a session opens");
-        for _ in 0..5 {
-            let spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
-            assert_eq!(stdout(&session.run(&spec).expect("it runs")), "contained\n");
-        }
-        drop(session);
-        let now = census(pid);
-        if round > 0 {
-            assert_eq!(*before.get_or_insert(now), now);
-        }
-        before.get_or_insert(now);
-    }
-}
-
 #[test]
 fn slots_run_at_the_same_time() {
     let mut keeper = keeper(3);

@@ -5,7 +5,10 @@
 mod attacks;
 mod builds;
 mod contract;
+mod endurance;
 mod harness;
+mod languages;
 mod lifetime;
 mod pairs;
+mod singles;
 mod tidy;

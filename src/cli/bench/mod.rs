@@ -101,9 +101,10 @@ async fn sandbox(rounds: usize, json: bool) -> anyhow::Result<()> {
     let tell = move |row: String| if json { Ok(()) } else { output::line(&row) };
     let all = tokio::task::spawn_blocking(move || launch::bench_sandbox(rounds, tell)).await?;
     let all = all.map_err(anyhow::Error::from_boxed)?;
-    Ok(if json {
-        output::json_line(&all)?
-    })
+    if json {
+        output::json_line(&all)?;
+    }
+    Ok(())
 }
 
 async fn measure(rig: &mut Rig, sections: &[Section], args: &BenchArgs) -> anyhow::Result<()> {

@@ -1,0 +1,3 @@
+// Does nothing, for ever.
+#include "hostile.h"
+int main(void) { for (;;) ; }

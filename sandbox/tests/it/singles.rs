@@ -1,0 +1,294 @@
+//! Attacks that take more than a program and an expected end: exact bytes, several slots, files, the command line.
+
+use std::process::Command;
+
+use assize_sandbox::*;
+
+use crate::harness::*;
+
+const PROFILES: [Profile; 2] = [Profile::Run, Profile::Build];
+
+fn roomy(profile: Profile) -> Limits {
+    match profile {
+        Profile::Run => Limits::run(10_000),
+        Profile::Build => Limits { stdout_bytes: 64 << 20, ..Limits::build(10_000) },
+    }
+}
+
+fn run(place: &mut Place, job: &Job, spec: &RunSpec<'_>) -> Outcome {
+    let mut session = place.slot.open(job).expect("a session opens");
+    session.run(spec).expect("the sandbox holds")
+}
+
+#[test]
+fn a008_the_cpu_time_of_a_spinner_is_its_limit() {
+    let mut place = Place::new();
+    let spinner = place.compile("008_spin.c");
+    for profile in PROFILES {
+        let limits = Limits { cpu_ms: 300, wall_ms: 30_000, ..roomy(profile) };
+        let report = run(&mut place, &program(profile, &spinner), &RunSpec::new(Stdin::Null, limits)).report;
+        assert_eq!(report.end, End::CpuLimit, "{report:?}");
+        // 5 ms are the goal, which a machine that has better things to do does not always reach.
+        assert!((300_000..=350_000).contains(&report.cpu_us), "{report:?}");
+    }
+}
+
+#[test]
+fn a044_a_large_parent_is_not_the_programs_memory() {
+    let mut large = vec![0_u8; 300 << 20];
+    large.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    for profile in PROFILES {
+        let job = program(profile, &clean);
+        let report = run(&mut place, &job, &RunSpec::new(Stdin::Null, roomy(profile))).report;
+        // A cgroup counts the kernel's part and the pages of the executable too.
+        let most = if report.memory_meter == MemoryMeter::MaxRss { 4 << 20 } else { 32 << 20 };
+        assert!(report.memory_bytes_peak < most, "{report:?}");
+    }
+    drop(std::hint::black_box(large));
+}
+
+#[test]
+fn a049_one_line_of_ten_megabytes() {
+    let mut place = Place::new();
+    for profile in PROFILES {
+        let job = python(profile, "import sys; sys.stdout.write('x' * 10_000_000 + 'y')");
+        let outcome = run(&mut place, &job, &RunSpec::new(Stdin::Null, roomy(profile)));
+        assert_eq!(outcome.report.end, End::Finished, "{:?}", outcome.report);
+        let line = outcome.stdout.read_all().expect("it is sealed");
+        assert_eq!((line.len(), line.last()), (10_000_001, Some(&b'y')));
+        assert!(line[..10_000_000].iter().all(|byte| *byte == b'x'));
+    }
+}
+
+/// Every byte, and sequences that break whoever takes bytes for text.
+fn odd_bytes() -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..=255).collect();
+    bytes.extend(b"\r\n\r\0\x1b[2J\x1b]0;title\x07\xef\xbb\xbf\xe2\x80\xa8\xff\xfe\xc3\x28\xed\xa0\x80\xf4\x90\x80\x80");
+    bytes.extend(b"%n%s%x\n[OK] accepted\n{\"end\":\"finished\"}\n</pre><script>\n\0");
+    bytes
+}
+
+#[test]
+fn a050_odd_bytes_come_out_as_they_are() {
+    let mut place = Place::new();
+    let bytes = odd_bytes();
+    let input = SealedFile::from_bytes("input", &bytes).expect("a memfd can be made");
+    let copy = "import os; x = os.read(0, 65536); os.write(1, x); os.write(2, x)";
+    for profile in PROFILES {
+        let spec = RunSpec::new(Stdin::Sealed(&input), roomy(profile));
+        let outcome = run(&mut place, &python(profile, copy), &spec);
+        assert_eq!(outcome.stdout.read_all().expect("it is sealed"), bytes);
+        assert_eq!(outcome.stderr, bytes);
+    }
+}
+
+#[test]
+fn a051_output_that_forges_a_report_stays_a_string_in_it() {
+    let folder = std::env::temp_dir().join(format!("assize-forger-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let input = folder.join("%n\n[OK].txt");
+    std::fs::write(&input, odd_bytes()).expect("a file can be written");
+    let output = Command::new(env!("CARGO_BIN_EXE_assize-sandbox"))
+        .args(["run", "--json", "--cpu", "10s", "--stdin"])
+        .arg(&input)
+        .args(["--", "/bin/cat"])
+        .output()
+        .expect("the command runs");
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.chars().all(|c| c == '\n' || c >= ' '), "{text:?}");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("it is one object");
+    assert!(value.is_object());
+}
+
+#[test]
+fn a055_all_bytes_arrive_whatever_the_flags_of_the_pipe() {
+    let mut place = Place::new();
+    let player = place.compile("055_pipe_flags.c");
+    for profile in PROFILES {
+        let job = program(profile, &player);
+        let outcome = run(&mut place, &job, &RunSpec::new(Stdin::Null, roomy(profile)));
+        let all = outcome.stdout.read_all().expect("it is sealed");
+        let count = all.iter().filter(|byte| **byte == b'x').count();
+        // Each page ends with a newline; what the program says of itself has some of these letters too.
+        assert!(count >= (2 << 20) / 4096 * 4095, "{count}");
+        assert_eq!(outcome.report.end, End::Finished);
+    }
+}
+
+#[test]
+fn a063_codes_of_checkers_and_wrappers_are_only_codes() {
+    let mut place = Place::new();
+    for profile in PROFILES {
+        let mut job = python(profile, "import os, sys; os._exit(int(sys.argv[1]))");
+        job.argv.push("0".to_owned());
+        for code in [1, 2, 42, 43, 125, 126, 127, 128 + 9, 139, 152, 255] {
+            job.argv[3] = code.to_string();
+            let report = run(&mut place, &job, &RunSpec::new(Stdin::Null, roomy(profile))).report;
+            assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(code)));
+        }
+    }
+}
+
+#[test]
+fn a064_a_hook_that_ends_well_says_nothing() {
+    let mut place = Place::new();
+    let hook = place.compile("064_terminate_hook.cpp");
+    for profile in PROFILES {
+        let outcome = run(&mut place, &program(profile, &hook), &RunSpec::new(Stdin::Null, roomy(profile)));
+        assert_eq!((stdout(&outcome).as_str(), outcome.report.exit), ("", Exit::Exited(0)));
+    }
+}
+
+#[test]
+fn a068_slots_see_nothing_of_each_other() {
+    let mut keeper = keeper(2);
+    let (mut one, mut two) = (keeper.take_slot().expect("a slot"), keeper.take_slot().expect("a slot"));
+    let leaver = "import time, os\nopen('/w/secret', 'w').write('s')\nopen('/tmp/secret2', 'w').write('s')\n\
+                  print('there', flush=True)\ntime.sleep(20)";
+    let looker = "import os\nprint(sorted(os.listdir('/w')), sorted(os.listdir('/tmp')))";
+    let canceller = one.canceller();
+    std::thread::scope(|scope| {
+        let leaving = scope.spawn(move || {
+            let mut session = one.open(&python(Profile::Build, leaver)).expect("a session opens");
+            let limits = Limits { wall_ms: 60_000, ..Limits::build(10_000) };
+            session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs")
+        });
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let mut session = two.open(&python(Profile::Build, looker)).expect("a session opens");
+        let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::build(10_000))).expect("it runs");
+        assert_eq!(stdout(&outcome), "['main.py'] ['main.py']\n");
+        canceller.cancel();
+        leaving.join().expect("the thread ends");
+    });
+}
+
+#[test]
+fn a072_a_link_that_comes_and_goes_is_never_followed() {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let swapper = place.compile("072_swaps_its_output.c");
+    let mut session = place.slot.open(&program(Profile::Build, &swapper)).expect("a session opens");
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..20 {
+        let limits = Limits { cpu_ms: 30 + round, wall_ms: 20_000, ..Limits::build(1000) };
+        let mut spec = RunSpec::new(Stdin::Null, limits);
+        spec.collect = vec![Collect { name: "out".to_owned(), bytes_max: 64 << 20 }];
+        let outcome = session.run(&spec).expect("the sandbox holds");
+        match outcome.files.first() {
+            Some((_, content)) => {
+                let content = content.read_all().expect("it is sealed");
+                assert!(content == b"mine\n" || content.is_empty(), "{} bytes", content.len());
+                taken += 1;
+            }
+            None => {
+                let reason = outcome.report.uncollected[0].reason;
+                assert!(matches!(reason, CollectFailure::Link | CollectFailure::Missing), "{reason:?}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{taken} files taken, {refused} links refused");
+    drop(session);
+    assert_clean(&mut place, &clean);
+}
+
+#[test]
+fn a078_a_fresh_binary_is_never_busy() {
+    // Several slots start the same program, from memory that was sealed a moment before, while others still write
+    // theirs; and a build starts its own copy from several processes at once.
+    let clean = Place::new().compile("000_clean.c");
+    let mut keeper = keeper(3);
+    let slots: Vec<Slot> = std::iter::from_fn(|| keeper.take_slot()).collect();
+    let bytes = clean.read_all().expect("it is sealed");
+    std::thread::scope(|scope| {
+        for mut slot in slots {
+            let bytes = &bytes;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let fresh = SealedFile::from_bytes("self", bytes).expect("a memfd can be made");
+                    let mut session = slot.open(&program(Profile::Run, &fresh)).expect("a session opens");
+                    let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::run(10_000)));
+                    assert_eq!(stdout(&outcome.expect("it runs")), "contained\n");
+                }
+            });
+        }
+    });
+    let mut job = Job {
+        profile: Profile::Build,
+        root: system(),
+        files: vec![JobFile { name: "self".to_owned(), content: clean, executable: true }],
+        directories: Vec::new(),
+        argv: strings(&[
+            "/bin/sh",
+            "-c",
+            "cp self mine; for i in 1 2 3 4 5 6 7 8; do ./self & ./mine & done; wait",
+        ]),
+        env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+    };
+    let mut place = Place::new();
+    for _ in 0..3 {
+        let outcome = run(&mut place, &job, &RunSpec::new(Stdin::Null, Limits::build(10_000)));
+        assert_eq!(
+            stdout(&outcome),
+            "contained\n".repeat(16),
+            "{}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
+        job.argv[2] += " ";
+    }
+}
+
+#[test]
+fn a080_reading_leaves_no_mark_on_the_input() {
+    let mut place = Place::new();
+    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
+    let reader = "import os; print(os.fstat(0).st_atime_ns); os.read(0, 10)";
+    let mut said = Vec::new();
+    for profile in [Profile::Run, Profile::Run, Profile::Build] {
+        let spec = RunSpec::new(Stdin::Sealed(&input), roomy(profile));
+        said.push(stdout(&run(&mut place, &python(profile, reader), &spec)));
+    }
+    assert!(said[0].trim().parse::<u64>().is_ok(), "{said:?}");
+    assert!(said.iter().all(|text| *text == said[0]), "{said:?}");
+}
+
+#[test]
+fn a095_no_core_is_left() {
+    let mut place = Place::new();
+    let crasher = place.compile("095_core_dump.c");
+    let mut spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
+    let names = ["core", "core.1", "core.2", "core.3"];
+    spec.collect = names.map(|name| Collect { name: name.to_owned(), bytes_max: 64 << 20 }).to_vec();
+    let outcome = run(&mut place, &program(Profile::Build, &crasher), &spec);
+    assert_eq!(outcome.report.exit, Exit::Signaled(libc::SIGABRT), "{:?}", outcome.report);
+    assert!(outcome.files.is_empty());
+    assert!(outcome.report.uncollected.iter().all(|left| left.reason == CollectFailure::Missing));
+}
+
+#[test]
+fn a124_a_program_cannot_tell_its_turn() {
+    let mut place = Place::new();
+    let guesser = place.compile("124_guesses_its_turn.c");
+    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
+    let other = SealedFile::from_bytes("input", b"43\n").expect("a memfd can be made");
+    for profile in PROFILES {
+        let mut job = program(profile, &guesser);
+        job.env = vec![("LC_ALL".to_owned(), "C.UTF-8".to_owned())];
+        let mut session = place.slot.open(&job).expect("a session opens");
+        let mut said: Vec<String> = Vec::new();
+        for input in [&input, &other, &input, &other] {
+            let spec = RunSpec::new(Stdin::Sealed(input), roomy(profile));
+            said.push(stdout(&session.run(&spec).expect("it runs")));
+        }
+        drop(session);
+        // And in a session that has just begun.
+        said.push(stdout(&run(&mut place, &job, &RunSpec::new(Stdin::Sealed(&input), roomy(profile)))));
+        assert!(said[0].contains("LC_ALL=C.UTF-8"), "{}", said[0]);
+        said.dedup();
+        assert_eq!(said.len(), 1, "{said:#?}");
+    }
+}
