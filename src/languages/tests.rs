@@ -43,7 +43,7 @@ fn commands_are_filled_in() {
     assert_eq!(argv[argv.len() - 4..], ["-o", "main", "a.cpp", "b.cpp"]);
     assert_eq!(cpp.run_argv(&["a.cpp"], 1 << 28), ["./main"]);
     let python = languages.get("python3").expect("Python");
-    assert_eq!(python.run_argv(&["main.py"], 1)[1..], ["-E", "-s", "-B", "main.py"]);
+    assert_eq!(python.run_argv(&["main.py"], 1)[1..], ["-s", "-B", "main.py"]);
     assert_eq!(python.run_argv(&["solve.py", "main.py"], 1).last().map(String::as_str), Some("solve.py"));
     let mut java = python.clone();
     java.run.argv = vec!["/usr/bin/java".to_owned(), "-Xmx{memory_mib}m".to_owned(), "{x y}".to_owned()];
