@@ -176,7 +176,7 @@ async fn verify_one(
             verified.testcases = judged.testcases;
             verified
         }
-        Err(error) => Verified { got: Some(Verdict::Je), reason: chain(&error), fault: true, ..verified },
+        Err(error) => Verified { got: Some(Verdict::Je), reason: error.told(), fault: true, ..verified },
     }
 }
 
@@ -193,6 +193,18 @@ enum VerifyError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl VerifyError {
+    /// All that is known of it, since whoever verifies may know all of the package.
+    fn told(&self) -> String {
+        match self {
+            Self::Package(JudgePackageError::Validator(fault)) if !fault.said().is_empty() => {
+                format!("{}: {}", chain(self), fault.said())
+            }
+            _ => chain(self),
+        }
+    }
 }
 
 /// The source files, the main one first. A single file takes the name that the language gives it, as a

@@ -39,21 +39,24 @@ pub enum ValidatorError {
         /// Its path in the package.
         validator: String,
     },
-    /// It does not compile.
-    #[error("the output validator {validator} does not compile: {diagnostics}")]
+    /// It does not compile. What the compiler said quotes its source, so that is not part of the message.
+    #[error("the output validator {validator} does not compile")]
     DoesNotCompile {
         /// Its path in the package.
         validator: String,
         /// What the compiler said.
         diagnostics: String,
     },
-    /// It did something else than to accept or refuse.
+    /// It did something else than to accept or refuse. What it said of that may quote a secret testcase, so that is not
+    /// part of the message.
     #[error("the output validator {validator} {what}")]
     Fault {
         /// Its path in the package.
         validator: String,
         /// What it did.
         what: String,
+        /// The last line of its standard error; may be empty.
+        said: String,
     },
     /// One of its files could not be read.
     #[error("`{path}` could not be read")]
@@ -73,6 +76,15 @@ pub enum ValidatorError {
 }
 
 impl ValidatorError {
+    /// What the program or its compiler said, for the package's owners only.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::DoesNotCompile { diagnostics, .. } => diagnostics.trim(),
+            Self::Fault { said, .. } => said,
+            Self::NoLanguage { .. } | Self::Read { .. } | Self::Languages(_) | Self::Launch(_) => "",
+        }
+    }
+
     /// Whether another try can help: not where the package itself is at fault.
     pub fn is_final(&self) -> bool {
         match self {
@@ -300,8 +312,7 @@ impl Program {
             (Stop::Forbidden, _) => "made a forbidden system call".to_owned(),
         };
         let said = String::from_utf8_lossy(&tool.ran.stderr);
-        let said = said.trim_end().lines().next_back().unwrap_or_default();
-        let what = if said.is_empty() { what } else { format!("{what}: {said}") };
-        Err(ValidatorError::Fault { validator: self.path.clone(), what })
+        let said = said.trim_end().lines().next_back().unwrap_or_default().to_owned();
+        Err(ValidatorError::Fault { validator: self.path.clone(), what, said })
     }
 }
