@@ -82,22 +82,22 @@ pub enum Progress {
     Done(usize, Box<Verified>),
 }
 
-/// The language of a jury submission, or why it has none.
+/// The language of a jury submission, or why it has none. Files of no language, such as headers, have no say.
 pub fn language_of<'a>(
     submission: &JurySubmission,
     languages: &'a Languages,
 ) -> Result<&'a Language, String> {
     let mut found: Option<&Language> = None;
-    for file in &submission.files {
-        let Some(language) = languages.of_file(file) else {
-            return Err(format!("no language is known for {file}"));
-        };
+    for language in submission.files.iter().filter_map(|file| languages.of_file(file)) {
         if found.is_some_and(|found| found.id != language.id) {
             return Err("its files are of several languages".to_owned());
         }
         found = Some(language);
     }
-    found.ok_or_else(|| "it has no files".to_owned())
+    found.ok_or_else(|| match submission.files.first() {
+        Some(file) => format!("no language is known for {file}"),
+        None => "it has no files".to_owned(),
+    })
 }
 
 /// Judges all entries, spread over the slots, and tells of each as it goes. With `all`, every testcase is run.
@@ -155,15 +155,15 @@ async fn verify_one(
         let why = found.map_or("it was not asked for", String::as_str);
         return Verified { reason: format!("{} does not work here: {why}", language.name), ..verified };
     };
-    let sources = match read_sources(&entry.package.root, submission, language) {
-        Ok(sources) => sources,
+    let files = match Files::read(&entry.package.root, submission, language, languages) {
+        Ok(files) => files,
         Err(error) => return Verified { reason: chain(&error), fault: true, ..verified },
     };
     let promise = Promise::of(&submission.expectation, entry.package.package.format);
     let (offer, package, told) = (offer.clone(), entry.package.clone(), progress.clone());
     let result = slot
         .call(move |confined| {
-            judge(confined, &offer, &sources, &package, &promise, all, || {
+            judge(confined, &offer, &files, &package, &promise, all, || {
                 let _ = told.send(Progress::Testcase(index));
             })
         })
@@ -207,28 +207,41 @@ impl VerifyError {
     }
 }
 
-/// The source files, the main one first. A single file takes the name that the language gives it, as a
-/// contestant's would.
-fn read_sources(
-    root: &Path,
-    submission: &JurySubmission,
-    language: &Language,
-) -> Result<Vec<ProgramFile>, VerifyError> {
-    let mut files: Vec<&String> = submission.files.iter().collect();
-    files.sort_by_key(|file| !matches!(stem(file), "main" | "Main" | "__main__"));
-    let single = files.len() == 1;
-    let sources = files.into_iter().map(|file| {
-        let path = root.join(file);
-        let bytes =
-            std::fs::read(&path).map_err(|source| VerifyError::Read { path: path.clone(), source })?;
-        let name = if single {
-            language.source.as_str()
-        } else {
-            file.strip_prefix(&submission.path).unwrap_or(file).trim_start_matches('/')
-        };
-        Ok(ProgramFile::new(name, &bytes, false)?)
-    });
-    sources.collect()
+/// The files of a submission.
+struct Files {
+    /// Those of its language, the main one first. A single one takes the name that the language gives it, as a
+    /// contestant's would.
+    sources: Vec<ProgramFile>,
+    /// Headers and whatever else lies beside them.
+    others: Vec<ProgramFile>,
+}
+
+impl Files {
+    fn read(
+        root: &Path,
+        submission: &JurySubmission,
+        language: &Language,
+        languages: &Languages,
+    ) -> Result<Files, VerifyError> {
+        let mut paths: Vec<&String> = submission.files.iter().collect();
+        paths.sort_by_key(|file| !matches!(stem(file), "main" | "Main" | "__main__"));
+        let single = paths.len() == 1;
+        let mut files = Files { sources: Vec::new(), others: Vec::new() };
+        for file in paths {
+            let path = root.join(file);
+            let bytes =
+                std::fs::read(&path).map_err(|source| VerifyError::Read { path: path.clone(), source })?;
+            let name = if single {
+                language.source.as_str()
+            } else {
+                file.strip_prefix(&submission.path).unwrap_or(file).trim_start_matches('/')
+            };
+            let file_of =
+                if languages.of_file(file).is_some() { &mut files.sources } else { &mut files.others };
+            file_of.push(ProgramFile::new(name, &bytes, false)?);
+        }
+        Ok(files)
+    }
 }
 
 fn stem(path: &str) -> &str {
@@ -245,13 +258,13 @@ struct Judged {
 fn judge(
     slot: &mut Confined<'_>,
     offer: &Offer,
-    sources: &[ProgramFile],
+    files: &Files,
     package: &JudgePackage,
     promise: &Promise,
     all: bool,
     told: impl Fn(),
 ) -> Result<Judged, VerifyError> {
-    let compiled = compile::compile(slot, &offer.language, sources, &[])?;
+    let compiled = compile::compile(slot, &offer.language, &files.sources, &files.others)?;
     if compiled.outcome != CompileOutcome::Succeeded {
         let got = match compiled.outcome {
             CompileOutcome::LimitExceeded => Verdict::Ctl,

@@ -61,12 +61,24 @@ fn broken_promises_are_told_with_the_reason() {
     put("accepted/broken.cpp", "int main( {\n");
     put("wrong_answer/right.py", "print(sum(map(int, input().split())))\n");
     put("accepted/unknown.zig", "whatever\n");
+    // A header has no language and is there all the same.
+    put(
+        "accepted/several/main.cpp",
+        "#include \"sum.h\"\n#include <iostream>\nint main() { std::cout << sum(); }\n",
+    );
+    put("accepted/several/sum.h", "long long sum();\n");
+    put(
+        "accepted/several/sum.cpp",
+        "#include \"sum.h\"\n#include <iostream>\nlong long sum() { long long a, b; std::cin >> a >> b; return a + b; }\n",
+    );
+    put("accepted/several/README", "Compile all of it.\n");
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
     let lines = said.expect_code(1).json_lines();
     let line = |path: &str| {
         lines.iter().find(|line| line["path"].as_str().unwrap().ends_with(path)).expect(path).clone()
     };
     assert_eq!(line("sum.py")["ok"], true);
+    assert_eq!(line("several")["got"], "AC", "{lines:#?}");
     assert_eq!(line("wrong.py")["got"], "WA");
     assert!(line("wrong.py")["reason"].as_str().unwrap().starts_with("sample/1: WA: "), "{lines:#?}");
     assert_eq!(line("broken.cpp")["got"], "CE");
@@ -76,7 +88,7 @@ fn broken_promises_are_told_with_the_reason() {
     assert!(line("unknown.zig")["ok"].is_null());
     assert!(line("unknown.zig")["reason"].as_str().unwrap().contains("no language"), "{lines:#?}");
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(1);
-    for words in ["WRONG", "skip", "1 as expected, 3 not as expected, 1 skipped"] {
+    for words in ["WRONG", "skip", "2 as expected, 3 not as expected, 1 skipped"] {
         assert!(said.stdout.contains(words), "{}", said.stdout);
     }
     assert!(!said.stdout.contains('\x1b'), "{}", said.stdout);
