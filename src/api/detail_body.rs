@@ -14,8 +14,11 @@ use crate::domain::ids::SubmissionId;
 
 use super::views::SubmissionDetail;
 
-/// How many bodies are kept.
-const KEPT_MAX: usize = 512;
+/// How much is kept of all bodies together, in bytes: some ten thousand submissions, which is more than a contest asks
+/// for again and again.
+const ALL_BYTES_MAX: usize = 64 << 20;
+/// What a body costs beside its text, in bytes, roughly.
+const ENTRY_BYTES: usize = 128;
 /// A longer body is written anew each time, in bytes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 /// What stands before the sequence, which is the last field.
@@ -24,7 +27,14 @@ const SEQUENCE: &str = ",\"sequence\":";
 /// Bodies by submission, each true since an event of that submission.
 #[derive(Debug, Default)]
 pub struct DetailBodies {
-    kept: Mutex<HashMap<SubmissionId, Kept>>,
+    kept: Mutex<AllKept>,
+}
+
+#[derive(Debug, Default)]
+struct AllKept {
+    bodies: HashMap<SubmissionId, Kept>,
+    /// What all of them cost, in bytes.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -71,20 +81,26 @@ impl DetailBodies {
     }
 
     fn get(&self, id: SubmissionId) -> Option<Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).bodies.get(&id).cloned()
     }
 
     fn keep(&self, id: SubmissionId, body: Kept) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_MAX && !kept.contains_key(&id) {
+        let bytes = body.bytes();
+        if kept.bytes + bytes > ALL_BYTES_MAX {
             // Rare, and the next reads fill it again with what is wanted now.
-            kept.clear();
+            *kept = AllKept::default();
         }
-        kept.insert(id, body);
+        let before = kept.bodies.insert(id, body).map_or(0, |before| before.bytes());
+        kept.bytes = kept.bytes + bytes - before;
     }
 }
 
 impl Kept {
+    fn bytes(&self) -> usize {
+        self.beginning.len() + ENTRY_BYTES
+    }
+
     fn body(&self, sequence: u64) -> DetailBody {
         DetailBody(format!("{}{SEQUENCE}{sequence}}}", self.beginning))
     }
