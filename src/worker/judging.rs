@@ -348,10 +348,7 @@ impl Worker {
         if attempt == 0 {
             return Disposition::HandBack(RETRY_DELAY);
         }
-        let retryable = !matches!(
-            error,
-            AttemptError::Package(JudgePackageError::Package(_) | JudgePackageError::Flags { .. })
-        ) && !matches!(error, AttemptError::Package(JudgePackageError::Validator(fault)) if fault.is_final());
+        let retryable = !matches!(error, AttemptError::Package(error) if error.is_final());
         let command = Command::FailAttempt { judging, attempt, cause, retryable };
         match self.apply(loaded, command).await {
             Ok(recorded) => {

@@ -70,6 +70,18 @@ pub enum JudgePackageError {
     Validator(ValidatorError),
 }
 
+impl JudgePackageError {
+    /// Whether another try cannot help: the package itself is at fault, and not this host or the store.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Package(error) => !matches!(error, PackageError::Io { .. }),
+            Self::Flags { .. } | Self::Name(_) => true,
+            Self::Validator(error) => error.is_final(),
+            Self::Store(_) | Self::Io { .. } | Self::Launch(_) => false,
+        }
+    }
+}
+
 /// A package ready to judge by.
 #[derive(Debug)]
 pub struct JudgePackage {
@@ -251,8 +263,16 @@ impl Unpacked {
         complete.then(|| JudgePackage::load(&self.root, &self.short_name).ok()).flatten()
     }
 
-    /// The package from its content.
+    /// The package from its content. Workers that share the cache take turns, and one that comes second finds what the
+    /// first one filled.
     fn fill(&self, content: &[u8]) -> Result<JudgePackage, JudgePackageError> {
+        std::fs::create_dir_all(&self.folder).map_err(io("created", &self.folder))?;
+        let lock = self.folder.join(LOCK);
+        let turn = std::fs::File::create(&lock).map_err(io("created", &lock))?;
+        turn.lock().map_err(io("locked", &lock))?;
+        if let Some(package) = self.load_whole() {
+            return Ok(package);
+        }
         self.unpack(content)?;
         JudgePackage::load(&self.root, &self.short_name)
     }
@@ -260,17 +280,13 @@ impl Unpacked {
     /// Unpacks beside the final place and moves it there, so that a half-unpacked package is never taken for one.
     fn unpack(&self, content: &[u8]) -> Result<(), JudgePackageError> {
         let root = &self.root;
-        let io = |operation, path: &Path| {
-            let path = path.to_owned();
-            move |source| JudgePackageError::Io { operation, path, source }
-        };
-        std::fs::create_dir_all(&self.folder).map_err(io("created", &self.folder))?;
         let beside = tempfile::tempdir_in(&self.folder).map_err(io("created", &self.folder))?;
         let unpacked = beside.path().join("package");
         problems::unpack(content, &unpacked)?;
         std::fs::write(unpacked.join(COMPLETE), "").map_err(io("written", &unpacked))?;
         if root.exists() {
-            std::fs::remove_dir_all(root).map_err(io("removed", root))?;
+            // Moved away whole, to be removed with the rest: nobody shall read it while it vanishes.
+            std::fs::rename(root, beside.path().join("damaged")).map_err(io("moved away", root))?;
         }
         std::fs::rename(&unpacked, root).map_err(io("moved into place", root))
     }
@@ -287,13 +303,17 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// What is locked while a package is put into the cache.
+const LOCK: &str = ".lock";
+
 /// Marks a package in the cache as wholly unpacked. The loader ignores names that begin with a dot.
 const COMPLETE: &str = ".complete";
 
 fn read(path: &Path) -> Result<Vec<u8>, JudgePackageError> {
-    std::fs::read(path).map_err(|source| JudgePackageError::Io {
-        operation: "read",
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(io("read", path))
+}
+
+fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> JudgePackageError {
+    let path = path.to_owned();
+    move |source| JudgePackageError::Io { operation, path, source }
 }

@@ -16,6 +16,7 @@ use super::launch::{
     Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Ran, Speaker, Talk, Tool, ToolInput,
 };
 use super::packages::TestcaseData;
+use super::run;
 
 /// Exit codes by which a validator speaks.
 const ACCEPTED: u8 = 42;
@@ -249,10 +250,7 @@ impl Validators {
             let diagnostics = compiled.diagnostics;
             return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
         }
-        let names: Vec<&str> = compiled.program.iter().map(|file| file.name.as_str()).collect();
-        let env = language.run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let argv = language.run_argv(&names, self.limits.memory_bytes);
-        let command = Command { argv, env, roots: language.run.roots.clone() };
+        let command = run::run_command(language, &compiled.program, self.limits.memory_bytes);
         Ok(Program { path: source.path.clone(), files: compiled.program, command })
     }
 }

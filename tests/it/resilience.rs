@@ -12,6 +12,7 @@ use assize::domain::submission::{Command, JudgingEnd, StartJudging};
 use assize::domain::verdict::{Exit, Verdict};
 use assize::judge::{AppliedError, Judge};
 use assize::nats_server::Role;
+use assize::projection;
 use assize::store::claims::Claims;
 use assize::store::export::{self, ExportError, FileState};
 use assize::store::jetstream::JetStreamStore;
@@ -72,6 +73,74 @@ async fn a_killed_server_loses_nothing_that_it_acknowledged() {
         assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
         assert_each_event_once(&judge.store.load(&Aggregate::Submission(id)).await.unwrap());
     }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_of_chaos_come_one_verdict_each_and_one_read_model() {
+    let mut judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let root = judge.nats.root().to_owned();
+    let worker =
+        |number: usize| Process::start(&root, &["worker", "--slots", "1", "--worker", &format!("w{number}")]);
+    let mut workers = vec![worker(0), worker(1)];
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let (code, verdict) = if number % 4 == 3 { ("print(0)", Verdict::Wa) } else { (ADD, Verdict::Ac) };
+        ids.push((judge.submit("a", "python3", code).await, verdict));
+    }
+    // Again and again, once some more have ended, a worker dies in the middle of another, and twice the server.
+    for round in 0..4 {
+        let (id, _) = ids[round * 5];
+        judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;
+        workers.remove(0).kill9();
+        if round % 2 == 1 {
+            judge.nats.kill9().await;
+            judge.nats.restart().await;
+        }
+        workers.push(worker(round + 2));
+    }
+    for (id, expected) in &ids {
+        assert_eq!(judge.verdict(*id).await.verdict, *expected);
+        assert_each_event_once(&judge.store.load(&Aggregate::Submission(*id)).await.unwrap());
+    }
+    for worker in workers {
+        assert_eq!(worker.terminate(), Some(0));
+    }
+    // Nothing is missing in the history, nothing is in it twice, and it always says the same.
+    let last = judge.store.last_sequence().await.unwrap();
+    let (mut history, mut sequences, mut event_ids) = (judge.store.follow(1), Vec::new(), BTreeSet::new());
+    while sequences.len() < last as usize {
+        for stored in history.recv().await.expect("there is more").unwrap() {
+            sequences.push(stored.recorded.sequence);
+            assert!(event_ids.insert(stored.recorded.envelope.id.clone()), "{:#?}", stored.recorded);
+        }
+    }
+    assert_eq!(sequences, (1..=last).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().unwrap();
+    let (one, _) = projection::fold_all(&judge.store, &folder.path().join("one")).await.unwrap();
+    let (other, _) = projection::fold_all(&judge.store, &folder.path().join("other")).await.unwrap();
+    assert_eq!(one.digest().unwrap(), other.digest().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_that_waits_longer_than_a_claim_lasts_is_delivered_once() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    let worker = judge.worker("w1", 1).await;
+    // Each takes some three seconds; the last waits for longer than an unacknowledged claim would live.
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(judge.submit("a", "python3", "import time; time.sleep(1000)").await);
+    }
+    for id in ids {
+        judge.verdict(id).await;
+        let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+        assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 1, "{history:#?}");
+    }
+    let stream = judge.store.context().get_stream_no_info("ASSIZE_00").await.unwrap();
+    let delivered = stream.consumer_info("judge-standard-live").await.unwrap().delivered;
+    assert_eq!(delivered.consumer_sequence, 5, "something was delivered again");
     worker.stop().await;
 }
 
