@@ -280,7 +280,7 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         // What still runs would otherwise go on until a limit of its own.
         if self.sent > 0 {
-            let _ = self.slot.cancel.write(1);
+            self.cancel();
         }
     }
 }

@@ -320,6 +320,12 @@ pub struct LaunchLimits {
     pub processes: u32,
 }
 
+/// Wall time and idle time, in milliseconds, for a program that is held to `cpu_ms` of CPU time. Generous, so that on a
+/// busy host it is judged by its CPU time; one that waits goes early.
+pub fn clock_limits(cpu_ms: u64) -> (u64, u64) {
+    (cpu_ms * 10 + 5000, cpu_ms * 2 + 1000)
+}
+
 /// What came of one run.
 #[derive(Debug)]
 pub struct Ran {

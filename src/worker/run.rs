@@ -9,7 +9,7 @@ use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
 
-use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
+use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::text;
 use super::validators::{Talked, ValidatorError, Validators};
@@ -56,11 +56,11 @@ pub fn judge_all(
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
     let limits = package.run_limits(language.run.memory_bytes_overhead);
+    let (wall_ms, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let launch = LaunchLimits {
         cpu_ms: limits.time_limit_ms,
-        // Generous, so that a program on a busy host is judged by its CPU time; one that waits goes early.
-        wall_ms: Some(limits.time_limit_ms * 10 + 5000),
-        idle_ms: Some(limits.time_limit_ms * 2 + 1000),
+        wall_ms: Some(wall_ms),
+        idle_ms: Some(idle_ms),
         memory_bytes: limits.memory_limit_bytes,
         output_bytes: package.package.limits.output_bytes,
         processes: language.run.processes_limit,
@@ -126,7 +126,7 @@ fn talk_all(
     // What the validator needs counts on the submission's clock too, and idle is only when neither does anything.
     let validation_ms = package.package.limits.validation_time_limit_ms;
     let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
-    let idle_ms = limits.time_limit_ms * 2 + 1000;
+    let (_, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let speaker = Speaker { limits: LaunchLimits { wall_ms, idle_ms: None, ..speaker.limits }, ..*speaker };
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;

@@ -13,7 +13,8 @@ use crate::problems::{Limits, ValidatorSource};
 
 use super::compile;
 use super::launch::{
-    Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Ran, Speaker, Talk, Tool, ToolInput,
+    self, Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Ran, Speaker, Talk, Tool,
+    ToolInput,
 };
 use super::packages::TestcaseData;
 use super::run;
@@ -141,11 +142,11 @@ struct Program {
 impl Validators {
     /// The validators `sources` of the package at `root`.
     pub fn new(root: &Path, sources: &[ValidatorSource], limits: &Limits) -> Self {
+        let (wall_ms, idle_ms) = launch::clock_limits(limits.validation_time_limit_ms);
         let limits = LaunchLimits {
             cpu_ms: limits.validation_time_limit_ms,
-            // As for submissions: on a busy host a validator is held to its CPU time, and one that waits goes early.
-            wall_ms: Some(limits.validation_time_limit_ms * 10 + 5000),
-            idle_ms: Some(limits.validation_time_limit_ms * 2 + 1000),
+            wall_ms: Some(wall_ms),
+            idle_ms: Some(idle_ms),
             memory_bytes: limits.validation_memory_bytes,
             output_bytes: limits.validation_output_bytes,
             processes: PROCESSES,
