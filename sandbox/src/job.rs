@@ -58,6 +58,8 @@ pub struct RunSpec<'a> {
     pub limits: Limits,
     /// Files to bring out of `/w` afterwards ([`Profile::Build`] only).
     pub collect: Vec<Collect>,
+    /// A directory whose files are all brought out ([`Profile::Build`] only), after those of `collect`.
+    pub collect_all: Option<CollectAll>,
     /// Arguments after those of the job.
     pub extra_args: Vec<String>,
 }
@@ -65,7 +67,7 @@ pub struct RunSpec<'a> {
 impl<'a> RunSpec<'a> {
     /// A run that reads `stdin`, collects nothing and adds no arguments.
     pub fn new(stdin: Stdin<'a>, limits: Limits) -> Self {
-        RunSpec { stdin, limits, collect: Vec::new(), extra_args: Vec::new() }
+        RunSpec { stdin, limits, collect: Vec::new(), collect_all: None, extra_args: Vec::new() }
     }
 }
 
@@ -84,6 +86,18 @@ pub struct Collect {
     /// A relative path of plain components, as in [`JobFile::name`].
     pub name: String,
     /// A larger file is refused.
+    pub bytes_max: u64,
+}
+
+/// A directory of `/w` whose files are brought out after a run, with those of the directories in it. What is no plain
+/// file, or would pass a bound, is left and told in [`crate::Report::uncollected`].
+#[derive(Debug, Clone, Encode, Decode)]
+pub struct CollectAll {
+    /// A relative path of plain components, as in [`JobFile::name`]; `""` is `/w` itself.
+    pub directory: String,
+    /// So many files at most, and no more than a message carries (about 250).
+    pub files_max: u32,
+    /// So many bytes at most in all of them.
     pub bytes_max: u64,
 }
 

@@ -65,7 +65,7 @@ mod wire;
 pub use client::{Canceller, Keeper, KeeperConfig, Slot};
 pub use doctor::HostFacts;
 pub use error::SandboxError;
-pub use job::{Collect, Job, JobFile, Limits, Profile, RunSpec, Stdin};
+pub use job::{Collect, CollectAll, Job, JobFile, Limits, Profile, RunSpec, Stdin};
 pub use pair::{Half, PairOutcome, run_pair};
 pub use policy::Policy;
 pub use report::{CollectFailure, End, Exit, Layer, MemoryMeter, Outcome, Report, Uncollected};

@@ -121,6 +121,8 @@ pub enum CollectFailure {
     HardLinked,
     /// It is larger than allowed.
     TooLarge,
+    /// There are more files in the directory than allowed, or their names are too long.
+    TooMany,
     /// It could not be opened or read.
     Unreadable,
 }

@@ -301,7 +301,8 @@ impl Runner {
             &limits,
             &Seen { killed_for, oom_kills, maxrss_bytes: tally.maxrss_bytes, overflowed, cpu_us, exit },
         );
-        let (files, uncollected) = collect::collect(&run.collect, self.profile, self.key);
+        let (files, uncollected) =
+            collect::collect(&run.collect, run.collect_all.as_ref(), self.profile, self.key);
         let (names, mut fds): (Vec<String>, Vec<OwnedFd>) = files.into_iter().unzip();
         self.buffer = output.buffer;
         let kept = OwnedFd::from(output.kept);

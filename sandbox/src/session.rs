@@ -51,10 +51,16 @@ struct Asked {
 
 impl Asked {
     fn new(spec: &RunSpec<'_>, progress_ms: Option<u64>, fds: Vec<OwnedFd>) -> Asked {
-        let RunSpec { limits, collect, extra_args, .. } = spec;
+        let RunSpec { limits, collect, collect_all, extra_args, .. } = spec;
         let patience = Duration::from_millis(limits.wall_ms).saturating_add(GRACE);
-        let (limits, collect, extra_args) = (*limits, collect.clone(), extra_args.clone());
-        Asked { run: Run { limits, collect, extra_args, progress_ms }, fds, patience }
+        let run = Run {
+            limits: *limits,
+            collect: collect.clone(),
+            collect_all: collect_all.clone(),
+            extra_args: extra_args.clone(),
+            progress_ms,
+        };
+        Asked { run, fds, patience }
     }
 }
 
@@ -288,7 +294,7 @@ impl Drop for Session<'_> {
 fn check_run(profile: Profile, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
     let limits: &Limits = &spec.limits;
     let refuse = |what: &str| Err(SandboxError::InvalidJob(what.to_owned()));
-    if profile == Profile::Run && !spec.collect.is_empty() {
+    if profile == Profile::Run && (!spec.collect.is_empty() || spec.collect_all.is_some()) {
         return refuse("a run writes no files, so none can be collected");
     }
     if profile == Profile::Build && (limits.tmpfs_bytes == 0 || limits.tmpfs_inodes == 0) {
@@ -299,6 +305,9 @@ fn check_run(profile: Profile, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
     }
     if spec.collect.len() + 1 > MESSAGE_FDS_MAX || spec.collect.iter().any(|item| !is_plain(&item.name)) {
         return refuse("a file to collect is not a plain relative path, or there are too many");
+    }
+    if spec.collect_all.as_ref().is_some_and(|all| !all.directory.is_empty() && !is_plain(&all.directory)) {
+        return refuse("a directory to collect is not a plain relative path");
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use bincode::{Decode, Encode};
 
 use crate::error::Failure;
 use crate::sys::{self, Key, MESSAGE_BYTES_MAX};
-use crate::{Collect, HostFacts, Layer, Limits, Policy, Profile, Report};
+use crate::{Collect, CollectAll, HostFacts, Layer, Limits, Policy, Profile, Report};
 
 thread_local! {
     /// Where messages are received: kept, since a page that is touched anew for each costs as much as the message.
@@ -71,6 +71,7 @@ pub(crate) type Opened = Result<Vec<Layer>, Failure>;
 pub(crate) struct Run {
     pub(crate) limits: Limits,
     pub(crate) collect: Vec<Collect>,
+    pub(crate) collect_all: Option<CollectAll>,
     pub(crate) extra_args: Vec<String>,
     /// How often to tell the CPU time so far, if at all: the two halves of a pair are watched together.
     pub(crate) progress_ms: Option<u64>,

@@ -639,6 +639,7 @@ fn not_taken(name: &str, outcome: &Outcome) -> String {
             CollectFailure::Link
             | CollectFailure::NotRegular
             | CollectFailure::HardLinked
+            | CollectFailure::TooMany
             | CollectFailure::Unreadable,
         ) => format!("`{name}` is not a plain file"),
     }

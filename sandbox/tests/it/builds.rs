@@ -394,3 +394,54 @@ fn b080_nothing_is_left_for_the_next_build() {
     assert_eq!(first, second);
     assert!(!first.contains("left"));
 }
+
+type Named<T> = Vec<(String, T)>;
+
+/// Runs a shell script in a build and says what came of all that is in `directory`, at most 4 files of 100 bytes.
+#[track_caller]
+fn leave_all(directory: &str, script: &str) -> (Named<Vec<u8>>, Named<CollectFailure>) {
+    let mut place = Place::new();
+    let job = Job {
+        profile: Profile::Build,
+        root: system(),
+        files: Vec::new(),
+        directories: vec!["d".to_owned()],
+        argv: strings(&["/bin/sh", "-c", script]),
+        env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+    };
+    let mut session = place.slot.open(&job).expect("a session opens");
+    let mut spec = RunSpec::new(Stdin::Null, Limits { tmpfs_bytes: 4 << 20, ..Limits::build(2000) });
+    spec.collect_all = Some(CollectAll { directory: directory.to_owned(), files_max: 4, bytes_max: 100 });
+    let outcome = session.run(&spec).expect("the sandbox holds");
+    let files = outcome.files.into_iter().map(|(name, file)| (name, file.read_all().expect("it is sealed")));
+    let left = outcome.report.uncollected.into_iter().map(|left| (left.name, left.reason));
+    (files.collect(), left.collect())
+}
+
+#[test]
+fn b071_a_directory_is_collected_without_its_links() {
+    let named = |name: &str, bytes: &[u8]| (name.to_owned(), bytes.to_vec());
+    let left = |name: &str, reason| vec![(name.to_owned(), reason)];
+    let script = "echo b > d/b; mkdir -p d/x/y; echo c > d/x/y/c; echo a > d/a; echo no > e";
+    let (files, uncollected) = leave_all("d", script);
+    assert_eq!(files, [named("d/a", b"a\n"), named("d/b", b"b\n"), named("d/x/y/c", b"c\n")]);
+    assert_eq!(uncollected, []);
+    let (files, _) = leave_all("", script);
+    assert_eq!(files[0], named("e", b"no\n"));
+    assert_eq!(leave_all("d", "true"), (vec![], vec![]));
+    assert_eq!(leave_all("d", "ln -s /etc/passwd d/p").1, left("d/p", CollectFailure::Link));
+    assert_eq!(leave_all("d", "ln -s /usr d/p").1, left("d/p", CollectFailure::Link));
+    assert_eq!(leave_all("d", "rmdir d; ln -s /usr d").1, left("d", CollectFailure::NotRegular));
+    assert_eq!(leave_all("d", "rmdir d").1, left("d", CollectFailure::Missing));
+    assert_eq!(leave_all("d", "echo x > y; ln y d/y").1, left("d/y", CollectFailure::HardLinked));
+    assert_eq!(leave_all("d", "head -c 101 /dev/zero > d/z").1, left("d/z", CollectFailure::TooLarge));
+    let both = leave_all("d", "head -c 60 /dev/zero > d/y; head -c 60 /dev/zero > d/z");
+    assert_eq!((both.0.len(), both.1), (1, left("d/z", CollectFailure::TooLarge)));
+    let many = leave_all("d", "for i in 1 2 3 4 5; do echo $i > d/$i; done");
+    assert_eq!((many.0.len(), many.1), (4, left("d", CollectFailure::TooMany)));
+    // Neither a deep nest nor a crowd of what cannot be taken is more than a few reasons.
+    let nest = "p=d; for i in $(seq 40); do p=$p/n; done; mkdir -p $p; echo x > $p/x";
+    assert_eq!(leave_all("d", nest).1.len(), 1);
+    assert!(leave_all("d", "for i in $(seq 400); do ln -s x d/$i; done").1.len() <= 16);
+    assert_eq!(leave_all("d", "touch d/$(printf 'a\\377')").1, left("d", CollectFailure::Unreadable));
+}
