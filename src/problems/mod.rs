@@ -2,14 +2,16 @@
 //! them by file and line. Judging them is for the worker, publishing them for the commands.
 //!
 //! A tour: [`load`] lists the files once (`tree`, which keeps everything inside the package), reads `problem.yaml`
-//! (`metadata`, through the tree of lines that `yaml` builds), then the testcases and groups (`testdata`), and
-//! puts a [`Package`] together. [`canonical_archive`] and [`unpack`] move packages between hosts by digest.
+//! (`metadata`, through the tree of lines that `yaml` builds), then the testcases and groups (`testdata`) and the
+//! jury's submissions (`jury`), and puts a [`Package`] together. [`canonical_archive`] and [`unpack`] move packages
+//! between hosts by digest.
 //!
 //! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
 //! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
 
 mod archive;
 mod error;
+mod jury;
 mod metadata;
 mod package;
 mod testdata;
@@ -83,7 +85,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         languages_allowed: metadata.languages_allowed,
         testcases: data.testcases,
         groups: data.groups,
-        jury_submissions: find_jury_submissions(&tree, &mut warnings),
+        jury_submissions: jury::find(&tree, &mut warnings),
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
         unsupported,
@@ -314,34 +316,4 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
         ValidatorSource { path, files }
     });
     programs.filter(|program| !program.files.is_empty()).collect()
-}
-
-fn find_jury_submissions(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<JurySubmission> {
-    let mut submissions = Vec::new();
-    for (directory, is_directory) in tree.entries("submissions") {
-        if !is_directory {
-            continue;
-        }
-        let expectation = Expectation::of_directory(directory);
-        let directory = tree::join("submissions", directory);
-        if let Expectation::Unlisted(name) = &expectation {
-            let what = format!(
-                "the format knows no directory {name:?}: its submissions are not held to an expectation"
-            );
-            warnings.push(Warning { place: Place::file(&directory), what });
-        }
-        for (name, is_directory) in tree.entries(&directory) {
-            let path = tree::join(&directory, name);
-            let files: Vec<String> = if is_directory {
-                tree.files_below(&path).map(str::to_owned).collect()
-            } else {
-                vec![path.clone()]
-            };
-            if !files.is_empty() {
-                submissions.push(JurySubmission { expectation: expectation.clone(), path, files });
-            }
-        }
-    }
-    submissions.sort_by(|one, other| one.path.cmp(&other.path));
-    submissions
 }

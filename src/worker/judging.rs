@@ -285,7 +285,8 @@ impl Worker {
         let running = {
             let (offer, package, hurry) = (offer.clone(), package.clone(), hurry.clone());
             slot.call(move |confined| {
-                run::judge_all(confined, &offer.language, &program, &package, &judged, |index, result| {
+                let (language, limits) = (&offer.language, package.run_limits(&offer.language));
+                run::judge_all(confined, language, &program, &package, limits, &judged, |index, result| {
                     let accepted = result.verdict == Verdict::Ac;
                     // The receiver is gone when the claim is lost.
                     sender.blocking_send((index, result)).is_ok() && accepted && !hurry.is_cancelled()

@@ -10,6 +10,7 @@ use crate::domain::default_validator::{FlagError, Flags};
 use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::verdict::RunLimits;
+use crate::languages::Language;
 use crate::problems::{self, Mode, Package, PackageError, Validation};
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
@@ -156,11 +157,11 @@ impl JudgePackage {
         Ok(Self { package, testcases, validators, root: root.to_owned() })
     }
 
-    /// The limits that a run is judged by, with `memory_overhead_bytes` for the language's runtime.
-    pub fn run_limits(&self, memory_overhead_bytes: u64) -> RunLimits {
+    /// The limits that a run of a program in this language is judged by.
+    pub fn run_limits(&self, language: &Language) -> RunLimits {
         RunLimits {
             time_limit_ms: self.package.limits.time_limit_ms,
-            memory_limit_bytes: self.package.limits.memory_bytes + memory_overhead_bytes,
+            memory_limit_bytes: self.package.limits.memory_bytes + language.run.memory_bytes_overhead,
         }
     }
 

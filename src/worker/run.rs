@@ -46,16 +46,17 @@ const SANDBOX_RETRIES: usize = 1;
 /// How many testcases are in the sandbox at once: the one that runs and the one that follows it.
 const RUNS_AHEAD: usize = 2;
 
-/// Runs and judges, in order, every testcase whose index is not in `judged`, as long as `record` says to go on.
+/// Runs and judges, in order, every testcase whose index is not in `judged`, as long as `record` says to go on. The
+/// limits are usually those of the package ([`JudgePackage::run_limits`]).
 pub fn judge_all(
     slot: &mut Confined<'_>,
     language: &Language,
     program: &[ProgramFile],
     package: &JudgePackage,
+    limits: RunLimits,
     judged: &BTreeSet<u32>,
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
-    let limits = package.run_limits(language.run.memory_bytes_overhead);
     let (wall_ms, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let launch = LaunchLimits {
         cpu_ms: limits.time_limit_ms,
