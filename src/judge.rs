@@ -150,23 +150,28 @@ impl Judge {
         loaded: &mut Loaded,
         command: Command,
         now: Timestamp,
-    ) -> Result<Vec<Recorded>, AppliedError> {
+    ) -> Result<Vec<Event>, AppliedError> {
         let events = submission::decide(Some(&loaded.submission), command)?;
         let address = Address::of_submission(&loaded.submission.created);
-        let mut recorded = Vec::with_capacity(events.len());
+        let mut envelopes: Vec<Envelope> = Vec::with_capacity(events.len());
         for event in events {
-            let envelope = self.envelope(event, now, Some(loaded.last_id.clone()));
-            let sequence = match self.store.append(&address, loaded.tail, &envelope).await {
-                Ok(sequence) => sequence,
-                Err(AppendError::Conflict { .. }) => return Err(AppliedError::Fenced),
-                Err(AppendError::Store(error)) => return Err(AppliedError::Store(error)),
-            };
-            loaded.submission.absorb(&envelope.event);
-            loaded.tail = sequence;
-            loaded.last_id = envelope.id.clone();
-            recorded.push(Recorded { sequence, envelope });
+            let cause = envelopes.last().map_or(&loaded.last_id, |before| &before.id).clone();
+            envelopes.push(self.envelope(event, now, Some(cause)));
         }
-        Ok(recorded)
+        let tail = match self.store.append_all(&address, loaded.tail, &envelopes).await {
+            Ok(tail) => tail,
+            Err(AppendError::Conflict { .. }) => return Err(AppliedError::Fenced),
+            Err(AppendError::Store(error)) => return Err(AppliedError::Store(error)),
+        };
+        if let Some(last) = envelopes.last() {
+            loaded.tail = tail;
+            loaded.last_id.clone_from(&last.id);
+        }
+        let events: Vec<Event> = envelopes.into_iter().map(|envelope| envelope.event).collect();
+        for event in &events {
+            loaded.submission.absorb(event);
+        }
+        Ok(events)
     }
 
     fn envelope(&self, event: Event, time: Timestamp, causation: Option<String>) -> Envelope {

@@ -33,6 +33,13 @@ const IMPORT_TIMEOUT: Duration = Duration::from_secs(10);
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// The same, found while another append to the subject was under way.
 const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
+/// JetStream: an atomic batch holds a message id that is known.
+const DUPLICATE_IN_BATCH: u64 = 10201;
+/// From how many events on an atomic batch is cheaper than one append after the other: a batch costs the server some
+/// milliseconds whatever is in it, because it is staged on disk.
+const BATCH_MIN: usize = 8;
+/// How many events one atomic batch holds at most; the server takes 1,000.
+const BATCH_MAX: usize = 256;
 /// JetStream: no message found.
 pub(super) const NO_MESSAGE_FOUND: u64 = 10037;
 /// JetStream: the message is larger than the stream takes.
@@ -247,6 +254,89 @@ impl JetStreamStore {
         }
     }
 
+    /// Appends events as one atomic batch, which is stored whole or not at all, and returns the sequence of the last.
+    /// None where the server takes no batch now and nothing is stored.
+    async fn append_batch(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelopes: &[Envelope],
+    ) -> Result<Option<u64>, AppendError> {
+        let filter = address.aggregate.filter();
+        let messages: Vec<(String, HeaderMap, Bytes)> = envelopes
+            .iter()
+            .map(|envelope| {
+                let (headers, body) = encode(envelope);
+                (address.subject(&envelope.event), headers, body)
+            })
+            .collect();
+        let (Some(last), Some((subject, _, last_body))) = (envelopes.last(), messages.last()) else {
+            return Ok(Some(expected));
+        };
+        let mut retries = self.retries();
+        loop {
+            let ack = match self.publish_batch(expected, &filter, &messages).await {
+                Ok(PublishAck { error: None, seq, .. }) => return Ok(Some(seq)),
+                Ok(PublishAck { error: Some(error), .. }) => Some(error.err_code),
+                Err(StoreError::Unavailable { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            // Whether it is stored is not known yet, or it was stored by an earlier try.
+            let tail = self.tail(&filter).await?;
+            if tail.event_id.as_deref() == Some(last.id.as_str()) && tail.data == *last_body {
+                return Ok(Some(tail.sequence));
+            }
+            if tail.sequence != expected {
+                return Err(AppendError::Conflict { expected });
+            }
+            if let Some(code) = ack
+                && !matches!(code, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_IN_FLIGHT | DUPLICATE_IN_BATCH)
+            {
+                tracing::debug!(code, "no batch is taken now; the events are appended one by one");
+                return Ok(None);
+            }
+            let Some(delay) = retries.next() else {
+                return Err(StoreError::Unavailable { operation: subject.clone(), source: None }.into());
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Sends a batch once. Only the last message is answered, for all of them.
+    async fn publish_batch(
+        &self,
+        expected: u64,
+        filter: &str,
+        messages: &[(String, HeaderMap, Bytes)],
+    ) -> Result<PublishAck, StoreError> {
+        let batch = uuid::Uuid::now_v7().simple().to_string();
+        let unavailable = |subject: &str, source: async_nats::Error| StoreError::Unavailable {
+            operation: subject.to_owned(),
+            source: Some(source),
+        };
+        for (place, (subject, headers, body)) in messages.iter().enumerate() {
+            let mut headers = headers.clone();
+            headers.insert("Nats-Batch-Id", batch.as_str());
+            headers.insert("Nats-Batch-Sequence", (place + 1).to_string());
+            if place == 0 {
+                expect_tail(&mut headers, expected, filter);
+            }
+            if place + 1 < messages.len() {
+                let sent = self.client.publish_with_headers(subject.clone(), headers, body.clone()).await;
+                sent.map_err(|error| unavailable(subject, error.into()))?;
+                continue;
+            }
+            headers.insert("Nats-Batch-Commit", "1");
+            let request =
+                Request::new().headers(headers).payload(body.clone()).timeout(Some(REQUEST_TIMEOUT));
+            let answer = self.client.send_request(subject.clone(), request).await;
+            let answer = answer.map_err(|error| unavailable(subject, error.into()))?;
+            return serde_json::from_slice(&answer.payload)
+                .map_err(|error| unavailable(subject, error.into()));
+        }
+        Err(StoreError::Unavailable { operation: filter.to_owned(), source: None })
+    }
+
     /// The last event of an aggregate, read from the stream's leader.
     async fn tail(&self, filter: &str) -> Result<Tail, StoreError> {
         #[derive(Deserialize)]
@@ -432,11 +522,8 @@ impl EventStore for JetStreamStore {
     ) -> Result<u64, AppendError> {
         let subject = address.subject(&envelope.event);
         let filter = address.aggregate.filter();
-        let (mut headers, body) = codec::encode(envelope);
-        headers.insert("Nats-Msg-Id", envelope.id.as_str());
-        headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
-        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", filter.as_str());
-        let body = Bytes::from(body);
+        let (mut headers, body) = encode(envelope);
+        expect_tail(&mut headers, expected, &filter);
         let mut retries = self.retries();
         loop {
             let ack = self.publish_with_patience(&subject, headers.clone(), body.clone()).await?;
@@ -465,6 +552,40 @@ impl EventStore for JetStreamStore {
             tokio::time::sleep(delay).await;
         }
     }
+
+    async fn append_all(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelopes: &[Envelope],
+    ) -> Result<u64, AppendError> {
+        let mut tail = expected;
+        for envelopes in envelopes.chunks(BATCH_MAX) {
+            if envelopes.len() >= BATCH_MIN
+                && let Some(last) = self.append_batch(address, tail, envelopes).await?
+            {
+                tail = last;
+                continue;
+            }
+            for envelope in envelopes {
+                tail = self.append(address, tail, envelope).await?;
+            }
+        }
+        Ok(tail)
+    }
+}
+
+/// An event as a message that is stored once however often it is sent.
+fn encode(envelope: &Envelope) -> (HeaderMap, Bytes) {
+    let (mut headers, body) = codec::encode(envelope);
+    headers.insert("Nats-Msg-Id", envelope.id.as_str());
+    (headers, body.into())
+}
+
+/// Lets the server refuse a message unless the aggregate's last event has the sequence `expected`.
+fn expect_tail(headers: &mut HeaderMap, expected: u64, filter: &str) {
+    headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string());
+    headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", filter);
 }
 
 /// The event of a message, if it is the one with sequence `next`; none where it is an earlier one, come again.

@@ -27,19 +27,31 @@ impl EventStore for MemoryStore {
         expected: u64,
         envelope: &Envelope,
     ) -> Result<u64, AppendError> {
+        self.append_all(address, expected, std::slice::from_ref(envelope)).await
+    }
+
+    async fn append_all(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelopes: &[Envelope],
+    ) -> Result<u64, AppendError> {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let tail = events.iter().rev().find(|(of, _)| *of == address.aggregate).map(|(_, recorded)| recorded);
-        match tail {
-            Some(last) if last.envelope.id == envelope.id && last.envelope.event == envelope.event => {
-                return Ok(last.sequence);
+        match (tail, envelopes.last()) {
+            (Some(tail), Some(last)) if tail.envelope.id == last.id && tail.envelope.event == last.event => {
+                return Ok(tail.sequence);
             }
-            last if last.map_or(0, |last| last.sequence) != expected => {
+            (tail, _) if tail.map_or(0, |tail| tail.sequence) != expected => {
                 return Err(AppendError::Conflict { expected });
             }
             _ => {}
         }
-        let sequence = events.len() as u64 + 1;
-        events.push((address.aggregate.clone(), Recorded { sequence, envelope: envelope.clone() }));
+        let mut sequence = expected;
+        for envelope in envelopes {
+            sequence = events.len() as u64 + 1;
+            events.push((address.aggregate.clone(), Recorded { sequence, envelope: envelope.clone() }));
+        }
         Ok(sequence)
     }
 }

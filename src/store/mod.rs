@@ -111,4 +111,14 @@ pub trait EventStore: Send + Sync {
     /// `expected` (0 where it has none). An event that is stored already is acknowledged again.
     async fn append(&self, address: &Address, expected: u64, envelope: &Envelope)
     -> Result<u64, AppendError>;
+
+    /// Appends events of one aggregate in order and returns the sequence of the last, or `expected` where there are
+    /// none; conditional on the first as [`EventStore::append`] is. Dearer than that for a few events and cheaper for
+    /// many. After a conflict nothing of them is stored, after a failure perhaps a beginning.
+    async fn append_all(
+        &self,
+        address: &Address,
+        expected: u64,
+        envelopes: &[Envelope],
+    ) -> Result<u64, AppendError>;
 }

@@ -5,14 +5,17 @@
 //! happens here, the program is stopped and nothing more is said. Our own failures become `JudgingFailed`.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::{CompileFinished, CompileOutcome, Event, JudgingFailed, Recorded, TestcaseJudged};
+use crate::domain::event::{CompileFinished, CompileOutcome, Event, JudgingFailed, TestcaseJudged};
 use crate::domain::ids::{ProblemId, Sha256Digest};
 use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
 use crate::domain::verdict::Verdict;
@@ -29,6 +32,11 @@ use super::run::{self, TestcaseResult};
 use super::text;
 use super::{Offer, Worker};
 
+/// How many testcases are recorded by one append, at most.
+const RECORDED_TOGETHER: usize = 32;
+/// How long a judged testcase waits for others to be recorded with it. Nobody who follows sees that, and the last
+/// ones do not wait.
+const RECORDED_WITHIN: Duration = Duration::from_millis(20);
 /// How long a submission waits before it is tried again after a failure of ours.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long it waits when this worker lacks what it needs, for another to take it.
@@ -158,8 +166,7 @@ impl Worker {
             now: Timestamp::now(),
         };
         let started = self.apply(loaded, Command::StartJudging(start)).await?;
-        let Some(Event::JudgingStarted(started)) = started.first().map(|recorded| &recorded.envelope.event)
-        else {
+        let Some(Event::JudgingStarted(started)) = started.first() else {
             self.dead_letter(&started).await;
             return Ok(());
         };
@@ -281,7 +288,7 @@ impl Worker {
         let judged: BTreeSet<u32> =
             facts.map(|judging| judging.testcases.keys().copied().collect()).unwrap_or_default();
         let submission = loaded.submission.created.submission;
-        let (sender, mut results) = mpsc::channel::<(u32, TestcaseResult)>(16);
+        let (sender, results) = mpsc::channel::<(u32, TestcaseResult)>(16);
         let running = {
             let (offer, package, hurry) = (offer.clone(), package.clone(), hurry.clone());
             slot.call(move |confined| {
@@ -293,32 +300,36 @@ impl Worker {
                 })
             })
         };
+        // Many short testcases are recorded together: one append then stands for all of them.
+        let results = ReceiverStream::new(results).chunks_timeout(RECORDED_TOGETHER, RECORDED_WITHIN);
         let recording = async {
-            while let Some((index, result)) = results.recv().await {
-                let testcase = &package.testcases[index as usize - 1];
-                let judged = TestcaseJudged {
-                    submission,
-                    judging,
-                    attempt,
-                    testcase: testcase.name.clone(),
-                    index,
-                    group: testcase.group.clone(),
-                    verdict: result.verdict,
-                    score: None,
-                    cpu_ms: result.run.cpu_ms,
-                    wall_ms: result.run.wall_ms,
-                    memory_bytes: result.run.memory_bytes,
-                    memory_meter: result.memory_meter,
-                    exit: result.run.exit,
-                    message: result.message,
-                    output_excerpt: result.output_excerpt,
-                    output_bytes: result.output_bytes,
-                    output_sha256: result.output_sha256,
-                };
-                let applied = self.apply(loaded, Command::RecordTestcase(judged)).await;
+            let mut results = pin!(results);
+            while let Some(results) = results.next().await {
+                let judged = results.into_iter().map(|(index, result)| {
+                    let testcase = &package.testcases[index as usize - 1];
+                    TestcaseJudged {
+                        submission,
+                        judging,
+                        attempt,
+                        testcase: testcase.name.clone(),
+                        index,
+                        group: testcase.group.clone(),
+                        verdict: result.verdict,
+                        score: None,
+                        cpu_ms: result.run.cpu_ms,
+                        wall_ms: result.run.wall_ms,
+                        memory_bytes: result.run.memory_bytes,
+                        memory_meter: result.memory_meter,
+                        exit: result.run.exit,
+                        message: result.message,
+                        output_excerpt: result.output_excerpt,
+                        output_bytes: result.output_bytes,
+                        output_sha256: result.output_sha256,
+                    }
+                });
+                let applied = self.apply(loaded, Command::RecordTestcases(judged.collect())).await;
                 if let Err(error) = applied {
                     slot.cancel();
-                    results.close();
                     return Err(AttemptError::from(error));
                 }
             }
@@ -333,7 +344,7 @@ impl Worker {
         })
     }
 
-    async fn apply(&self, loaded: &mut Loaded, command: Command) -> Result<Vec<Recorded>, AppliedError> {
+    async fn apply(&self, loaded: &mut Loaded, command: Command) -> Result<Vec<Event>, AppliedError> {
         self.judge.apply(loaded, command, Timestamp::now()).await
     }
 
@@ -381,11 +392,9 @@ impl Worker {
     }
 
     /// Tells the operators of a judging that ended as our fault. The history has it in any case.
-    async fn dead_letter(&self, recorded: &[Recorded]) {
-        for recorded in recorded {
-            let Event::JudgingFailed(failed @ JudgingFailed { will_retry: false, .. }) =
-                &recorded.envelope.event
-            else {
+    async fn dead_letter(&self, events: &[Event]) {
+        for event in events {
+            let Event::JudgingFailed(failed @ JudgingFailed { will_retry: false, .. }) = event else {
                 continue;
             };
             let letter = serde_json::to_string(failed).unwrap_or_default();

@@ -79,7 +79,7 @@ impl Scribe {
                 output_bytes: 2,
                 output_sha256: Sha256Digest::of(b"3\n"),
             };
-            self.judge.apply(&mut loaded, Command::RecordTestcase(testcase), now).await.unwrap();
+            self.judge.apply(&mut loaded, Command::RecordTestcases(vec![testcase]), now).await.unwrap();
         }
         (judging, attempt)
     }
@@ -89,8 +89,8 @@ impl Scribe {
         let (judging, attempt) = self.judging(id, verdicts).await;
         let mut loaded = self.judge.load(id).await.unwrap().unwrap();
         let command = Command::IssueVerdict { judging, attempt };
-        let recorded = self.judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
-        recorded.last().unwrap().sequence
+        self.judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
+        loaded.tail
     }
 
     /// Ends the open judging of a submission as our fault.
@@ -99,8 +99,8 @@ impl Scribe {
         let mut loaded = self.judge.load(id).await.unwrap().unwrap();
         let cause = "the sandbox did not start".to_owned();
         let command = Command::FailAttempt { judging, attempt, cause, retryable };
-        let recorded = self.judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
-        recorded.last().unwrap().sequence
+        self.judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
+        loaded.tail
     }
 }
 

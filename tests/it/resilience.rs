@@ -180,7 +180,7 @@ async fn a_worker_whose_claim_was_taken_over_can_say_nothing_more() {
     let worker = judge.worker("w1", 1).await;
     assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
     let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
-    let late = Command::RecordTestcase(testcase(id, 1, Verdict::Wa));
+    let late = Command::RecordTestcases(vec![testcase(id, 1, Verdict::Wa)]);
     let refused = zombie.apply(&mut loaded, late, Timestamp::now()).await;
     assert!(matches!(refused, Err(AppliedError::Fenced)), "{refused:?}");
     assert_eq!(judge.store.load(&Aggregate::Submission(id)).await.unwrap(), history);
@@ -491,7 +491,7 @@ async fn judge_by_hand(store: &JetStreamStore, id: SubmissionId) {
     let commands = [
         start("hand"),
         Command::RecordCompile(compiled),
-        Command::RecordTestcase(testcase(id, 1, Verdict::Ac)),
+        Command::RecordTestcases(vec![testcase(id, 1, Verdict::Ac)]),
         Command::IssueVerdict { judging: 1, attempt: 1 },
     ];
     for command in commands {

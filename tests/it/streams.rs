@@ -146,6 +146,25 @@ pub(crate) async fn event_store_contract(store: &impl EventStore) {
     assert_eq!(history.iter().map(|recorded| recorded.sequence).collect::<Vec<_>>(), [sequence, second]);
     assert_eq!(history[0].envelope, first);
     assert_eq!(store.load(&Aggregate::Problem("a".parse().unwrap())).await.unwrap(), []);
+    // Many at once: in order, all or nothing, and the same again is acknowledged again.
+    let many: Vec<Envelope> = (10..110).map(applied).collect();
+    let last = store.append_all(&address, second, &many).await.unwrap();
+    assert_eq!(store.append_all(&address, second, &many).await.unwrap(), last);
+    let late: Vec<Envelope> = (200..220).map(applied).collect();
+    let refused = store.append_all(&address, second, &late).await;
+    assert!(matches!(refused, Err(AppendError::Conflict { .. })), "{refused:?}");
+    // One of them is stored already, though it is not the last.
+    let mixed: Vec<Envelope> = (100..120).map(applied).collect();
+    assert!(store.append_all(&address, second, &mixed).await.is_err());
+    let history = store.load(&address.aggregate).await.unwrap();
+    assert!(history[2..].iter().map(|recorded| &recorded.envelope).eq(&many));
+    assert_eq!(history.last().unwrap().sequence, last);
+    // A few at once, and none.
+    let few: Vec<Envelope> = (300..303).map(applied).collect();
+    let tail = store.append_all(&address, last, &few).await.unwrap();
+    assert!(tail > last);
+    assert_eq!(store.append_all(&address, tail, &[]).await.unwrap(), tail);
+    assert_eq!(store.load(&address.aggregate).await.unwrap().len(), history.len() + few.len());
 }
 
 pub(crate) fn created(number: u8) -> SubmissionCreated {

@@ -26,8 +26,8 @@ pub enum Command {
     StartJudging(StartJudging),
     /// Record how its compilation ended.
     RecordCompile(CompileFinished),
-    /// Record one judged testcase.
-    RecordTestcase(TestcaseJudged),
+    /// Record judged testcases, all of them by the same claim.
+    RecordTestcases(Vec<TestcaseJudged>),
     /// End the judging with the verdict that its testcases give.
     IssueVerdict {
         /// Which judging.
@@ -190,10 +190,15 @@ pub fn decide(state: Option<&Submission>, command: Command) -> Result<Vec<Event>
             let judging = state.claimed(compile.judging, compile.attempt)?;
             Ok(if judging.compile.is_some() { vec![] } else { vec![compile.into()] })
         }
-        (state, Command::RecordTestcase(testcase)) => {
-            let judging = state.claimed(testcase.judging, testcase.attempt)?;
-            let known = judging.testcases.contains_key(&testcase.index);
-            Ok(if known { vec![] } else { vec![testcase.into()] })
+        (state, Command::RecordTestcases(testcases)) => {
+            let mut events = Vec::with_capacity(testcases.len());
+            for testcase in testcases {
+                let judging = state.claimed(testcase.judging, testcase.attempt)?;
+                if !judging.testcases.contains_key(&testcase.index) {
+                    events.push(testcase.into());
+                }
+            }
+            Ok(events)
         }
         (state, Command::IssueVerdict { judging, attempt }) => {
             let judging = state.claimed(judging, attempt)?;

@@ -73,7 +73,7 @@ fn compiled(judging: u32, attempt: u32, outcome: CompileOutcome) -> Command {
 }
 
 fn testcase(judging: u32, attempt: u32, index: u32, verdict: Verdict) -> Command {
-    Command::RecordTestcase(TestcaseJudged {
+    Command::RecordTestcases(vec![TestcaseJudged {
         submission: id(),
         judging,
         attempt,
@@ -91,7 +91,7 @@ fn testcase(judging: u32, attempt: u32, index: u32, verdict: Verdict) -> Command
         output_excerpt: String::new(),
         output_bytes: 0,
         output_sha256: Sha256Digest::of(b""),
-    })
+    }])
 }
 
 fn verdict(judging: u32, attempt: u32) -> Command {
