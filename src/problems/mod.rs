@@ -258,14 +258,6 @@ fn find_validation(
             let what = "validation is custom, but there is no program in output_validators".to_owned();
             return Err(PackageError::invalid(key_place(), what));
         }
-        let scripted = validators.iter().find(|validator| {
-            ["build", "run"]
-                .iter()
-                .any(|script| validator.files.contains(&tree::join(&validator.path, script)))
-        });
-        if let Some(scripted) = scripted {
-            note(Feature::CustomValidator, Place::file(&scripted.path));
-        }
     } else if let Some(directory) = directory {
         let what = "is not used: validation is not custom".to_owned();
         warnings.push(Warning { place: Place::file(directory), what });

@@ -342,8 +342,6 @@ pub struct Unsupported {
 /// Features of the format that are loaded but not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// An output validator that is built or run by a script of its own.
-    CustomValidator,
     /// A submission that runs several times.
     MultiPass,
     /// Points.
@@ -367,7 +365,6 @@ impl fmt::Display for Unsupported {
 impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Feature::CustomValidator => "output validators with a build or run script are not run yet",
             Feature::MultiPass => "multi-pass problems are not judged yet",
             Feature::Scoring => "scoring problems are not judged yet",
             Feature::SubmitAnswer => "submit-answer problems are not judged yet",

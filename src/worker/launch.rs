@@ -3,7 +3,6 @@
 //! Calls into a slot block, so each slot lives on a thread of its own and is spoken to by messages. What the
 //! sandbox reports is turned here into the domain's words: an [`Observation`], never a verdict.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use assize_sandbox::{
-    Canceller, Collect, CollectFailure, End, Half, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome,
-    Policy, Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin, run_pair,
+    Canceller, Collect, CollectAll, CollectFailure, End, Half, Job, JobFile, Keeper, KeeperConfig, Limits,
+    Outcome, Policy, Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin, run_pair,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
@@ -337,6 +336,8 @@ pub struct Ran {
     pub stdout: SealedFile,
     /// Standard error, cut to its limit; any bytes.
     pub stderr: Vec<u8>,
+    /// How many bytes of standard error it wrote, kept or not.
+    pub stderr_bytes: u64,
     /// The confinement layers that held the run.
     pub layers: Vec<String>,
 }
@@ -368,8 +369,10 @@ pub struct Built {
 pub struct Tool {
     /// Its run.
     pub ran: Ran,
-    /// Those of the wanted files that it left, by name.
-    pub files: BTreeMap<String, Vec<u8>>,
+    /// What it left where it was told to, by name.
+    pub files: Vec<ProgramFile>,
+    /// What it left there and could not be taken, with the reason in words.
+    pub refused: Vec<String>,
 }
 
 /// What such a program is given.
@@ -381,8 +384,19 @@ pub struct ToolInput<'a> {
     pub directories: &'a [&'a str],
     /// What it reads on standard input, unless that is another program.
     pub stdin: Option<&'a Output>,
-    /// Files that are fetched afterwards, where they are there and no larger than so many bytes.
-    pub wanted: &'a [(&'a str, u64)],
+    /// What is fetched afterwards.
+    pub leaves: Option<Leaves<'a>>,
+}
+
+/// A directory that is fetched after a program has run in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaves<'a> {
+    /// Its name; `""` is the working directory.
+    pub directory: &'a str,
+    /// So many files at most.
+    pub files_max: u32,
+    /// So many bytes at most in all of them.
+    pub bytes_max: u64,
 }
 
 /// What came of a program and a tool that talked to each other.
@@ -568,10 +582,11 @@ fn tool_job<'a>(
     job.directories = input.directories.iter().map(|name| (*name).to_owned()).collect();
     let files_bytes: u64 = job.files.iter().map(|file| file.content.len()).sum();
     let defaults = Limits::build(limits.cpu_ms);
-    let collect = input
-        .wanted
-        .iter()
-        .map(|(name, bytes_max)| Collect { name: (*name).to_owned(), bytes_max: *bytes_max });
+    let collect_all = input.leaves.map(|leaves| CollectAll {
+        directory: leaves.directory.to_owned(),
+        files_max: leaves.files_max,
+        bytes_max: leaves.bytes_max,
+    });
     let limits = Limits {
         memory_bytes: limits.memory_bytes,
         stdout_bytes: limits.output_bytes,
@@ -582,16 +597,15 @@ fn tool_job<'a>(
         ..wall(defaults, limits)
     };
     let stdin = input.stdin.map_or(Stdin::Null, Stdin::Sealed);
-    Ok((job, RunSpec { collect: collect.collect(), ..RunSpec::new(stdin, limits) }))
+    Ok((job, RunSpec { collect_all, ..RunSpec::new(stdin, limits) }))
 }
 
 fn tool(mut outcome: Outcome) -> Result<Tool, LaunchError> {
-    let mut files = BTreeMap::new();
-    for (name, file) in std::mem::take(&mut outcome.files) {
-        let bytes = file.read_all().map_err(memory(&name))?;
-        files.insert(name, bytes);
-    }
-    Ok(Tool { ran: ran(outcome)?, files })
+    let files = std::mem::take(&mut outcome.files).into_iter();
+    // A mode bit decides nothing where everything is a guest's: whoever wants to execute one of them may.
+    let files = files.map(|(name, content)| ProgramFile { name, content, executable: true }).collect();
+    let refused = outcome.report.uncollected.iter().map(|left| left_out(&left.name, left.reason)).collect();
+    Ok(Tool { ran: ran(outcome)?, files, refused })
 }
 
 fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {
@@ -626,6 +640,7 @@ fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {
         memory_meter: memory_meter.to_owned(),
         stdout: outcome.stdout,
         stderr: outcome.stderr,
+        stderr_bytes: report.stderr_bytes,
         layers,
     })
 }
@@ -634,14 +649,21 @@ fn not_taken(name: &str, outcome: &Outcome) -> String {
     let reason = outcome.report.uncollected.iter().find(|refused| refused.name == name);
     match reason.map(|refused| refused.reason) {
         None | Some(CollectFailure::Missing) => format!("the compiler made no `{name}`"),
-        Some(CollectFailure::TooLarge) => format!("`{name}` is larger than allowed"),
-        Some(
-            CollectFailure::Link
-            | CollectFailure::NotRegular
-            | CollectFailure::HardLinked
-            | CollectFailure::TooMany
-            | CollectFailure::Unreadable,
-        ) => format!("`{name}` is not a plain file"),
+        Some(reason) => left_out(name, reason),
+    }
+}
+
+/// Why a file that a program left was not taken.
+fn left_out(name: &str, reason: CollectFailure) -> String {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    match reason {
+        CollectFailure::Missing => format!("`{name}` is not there"),
+        CollectFailure::TooLarge => format!("`{name}` is larger than allowed"),
+        CollectFailure::TooMany => format!("`{name}` holds more files than allowed"),
+        CollectFailure::Link
+        | CollectFailure::NotRegular
+        | CollectFailure::HardLinked
+        | CollectFailure::Unreadable => format!("`{name}` is not a plain file"),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod offers;
 pub mod packages;
 mod queues;
 pub mod run;
+pub mod scripts;
 mod text;
 pub mod validators;
 

@@ -164,7 +164,7 @@ fn judge_talk(talked: &Talked, limits: &RunLimits) -> Result<TestcaseResult, Lau
     } else {
         verdict::of(&talked.ran.observation, limits, || Ok::<_, LaunchError>(talked.says == Some(true)))?
     };
-    let said = Some(talked.message.clone()).filter(|message| !message.is_empty());
+    let said = Some(talked.feedback.judge_message()?).filter(|message| !message.is_empty());
     result(&talked.ran, verdict, said.unwrap_or_else(|| describe(verdict, &talked.ran, limits)))
 }
 
@@ -192,7 +192,7 @@ fn judge(
         if let Some(validators) = validators {
             let arguments = &testcase.validator_arguments;
             let validated = validators.validate(beside, data, arguments, &ran.stdout)?;
-            said = Some(validated.message).filter(|message| !message.is_empty());
+            said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
             return Ok(validated.accepted);
         }
         match default_validator::compare(&data.answer, &read(ran.stdout.len())?, &testcase.flags) {

@@ -13,11 +13,12 @@ use crate::problems::{Limits, ValidatorSource};
 
 use super::compile;
 use super::launch::{
-    self, Command, Confined, LaunchError, LaunchLimits, Output, ProgramFile, Ran, Speaker, Talk, Tool,
-    ToolInput,
+    self, Command, Confined, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker, Talk,
+    Tool, ToolInput,
 };
 use super::packages::TestcaseData;
 use super::run;
+use super::scripts::{self, ScriptError};
 
 /// Exit codes by which a validator speaks.
 const ACCEPTED: u8 = 42;
@@ -27,8 +28,10 @@ const SIGPIPE: u8 = 13;
 /// Where it may leave messages. It gets the name with a slash behind it.
 const FEEDBACK: &str = "feedback";
 const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
-/// How much of a message is fetched, in bytes.
+/// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
+/// How many files it may leave there. What the format knows of are a dozen.
+const FEEDBACK_FILES_MAX: u32 = 100;
 /// Processes and threads of a validator at one time.
 const PROCESSES: u32 = 32;
 
@@ -48,6 +51,15 @@ pub enum ValidatorError {
         validator: String,
         /// What the compiler said.
         diagnostics: String,
+    },
+    /// Its build or run script is not one that can be used.
+    #[error("the output validator {validator} cannot be built")]
+    Script {
+        /// Its path in the package.
+        validator: String,
+        /// What is wrong with it.
+        #[source]
+        source: ScriptError,
     },
     /// It did something else than to accept or refuse. What it said of that may quote a secret testcase, so that is not
     /// part of the message.
@@ -83,6 +95,7 @@ impl ValidatorError {
         match self {
             Self::DoesNotCompile { diagnostics, .. } => diagnostics.trim(),
             Self::Fault { said, .. } => said,
+            Self::Script { source, .. } => source.said(),
             Self::NoLanguage { .. } | Self::Read { .. } | Self::Languages(_) | Self::Launch(_) => "",
         }
     }
@@ -94,18 +107,37 @@ impl ValidatorError {
             | Self::DoesNotCompile { .. }
             | Self::Fault { .. }
             | Self::Languages(_) => true,
+            Self::Script { source, .. } => source.is_final(),
             Self::Read { .. } | Self::Launch(_) => false,
         }
     }
 }
 
 /// What the validators said of one output.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Validated {
     /// Whether all of them accepted it.
     pub accepted: bool,
-    /// What the one that decided said to the jury; may be empty.
-    pub message: String,
+    /// What the one that decided left.
+    pub feedback: Feedback,
+}
+
+/// The feedback directory as a validator left it.
+#[derive(Debug, Default)]
+pub struct Feedback {
+    files: Vec<ProgramFile>,
+}
+
+impl Feedback {
+    /// What a validator said to the jury; may be empty.
+    pub fn judge_message(&self) -> Result<String, LaunchError> {
+        let Some(file) = self.files.iter().find(|file| file.name == JUDGE_MESSAGE) else {
+            return Ok(String::new());
+        };
+        let unreadable = |source| LaunchError::Memory { name: JUDGE_MESSAGE.to_owned(), source };
+        let message = file.content.read_first(MESSAGE_BYTES_MAX).map_err(unreadable)?;
+        Ok(String::from_utf8_lossy(&message).trim_end().to_owned())
+    }
 }
 
 /// What came of a submission that talked to a validator.
@@ -117,8 +149,8 @@ pub struct Talked {
     pub says: Option<bool>,
     /// Whether the validator's end was seen before the submission's.
     pub validator_ended_first: bool,
-    /// What the validator said to the jury; may be empty.
-    pub message: String,
+    /// What the validator left.
+    pub feedback: Feedback,
 }
 
 /// The validators of a package.
@@ -127,6 +159,8 @@ pub struct Validators {
     root: PathBuf,
     sources: Vec<ValidatorSource>,
     limits: LaunchLimits,
+    /// Of their build scripts.
+    compiling: LaunchLimits,
     /// Built by whichever slot needs them first; the others wait.
     built: Mutex<Option<Arc<Vec<Program>>>>,
 }
@@ -137,21 +171,36 @@ struct Program {
     path: String,
     files: Vec<ProgramFile>,
     command: Command,
+    limits: LaunchLimits,
 }
 
 impl Validators {
     /// The validators `sources` of the package at `root`.
-    pub fn new(root: &Path, sources: &[ValidatorSource], limits: &Limits) -> Self {
-        let (wall_ms, idle_ms) = launch::clock_limits(limits.validation_time_limit_ms);
+    pub fn new(root: &Path, sources: &[ValidatorSource], package: &Limits) -> Self {
+        let (wall_ms, idle_ms) = launch::clock_limits(package.validation_time_limit_ms);
         let limits = LaunchLimits {
-            cpu_ms: limits.validation_time_limit_ms,
+            cpu_ms: package.validation_time_limit_ms,
             wall_ms: Some(wall_ms),
             idle_ms: Some(idle_ms),
-            memory_bytes: limits.validation_memory_bytes,
-            output_bytes: limits.validation_output_bytes,
+            memory_bytes: package.validation_memory_bytes,
+            output_bytes: package.validation_output_bytes,
             processes: PROCESSES,
         };
-        Self { root: root.to_owned(), sources: sources.to_owned(), limits, built: Mutex::new(None) }
+        let compiling = LaunchLimits {
+            cpu_ms: package.compilation_time_limit_ms,
+            wall_ms: Some(launch::clock_limits(package.compilation_time_limit_ms).0),
+            idle_ms: None,
+            memory_bytes: package.compilation_memory_bytes,
+            output_bytes: scripts::OUTPUT_BYTES_MAX,
+            processes: scripts::PROCESSES,
+        };
+        Self {
+            root: root.to_owned(),
+            sources: sources.to_owned(),
+            limits,
+            compiling,
+            built: Mutex::new(None),
+        }
     }
 
     /// Asks every validator, until one refuses.
@@ -162,16 +211,17 @@ impl Validators {
         arguments: &[String],
         output: &Output,
     ) -> Result<Validated, ValidatorError> {
-        let mut said = String::new();
+        let mut validated = Validated { accepted: true, feedback: Feedback::default() };
         for program in self.build(slot)?.iter() {
             let (command, files) = program.prepare(testcase, arguments)?;
-            let tool = slot.run_tool(&command, &given(&files, Some(output)), self.limits)?;
-            said = message(&tool);
-            if !program.accepts(&tool)? {
-                return Ok(Validated { accepted: false, message: said });
+            let tool = slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
+            let accepted = program.accepts(&tool)?;
+            validated = Validated { accepted, feedback: Feedback { files: tool.files } };
+            if !accepted {
+                break;
             }
         }
-        Ok(Validated { accepted: true, message: said })
+        Ok(validated)
     }
 
     /// Lets a submission talk to the first validator, which runs in `beside`.
@@ -190,17 +240,17 @@ impl Validators {
         };
         let (command, files) = program.prepare(testcase, arguments)?;
         // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
-        let wall_ms = self.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
-        let limits = LaunchLimits { wall_ms, idle_ms: None, ..self.limits };
-        let talk = slot.talk(submission, beside, &command, &given(&files, None), limits, idle_ms)?;
+        let wall_ms = program.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
+        let limits = LaunchLimits { wall_ms, idle_ms: None, ..program.limits };
+        let talk = slot.talk(submission, beside, &command, &program.given(&files, None), limits, idle_ms)?;
         let says = match program.accepts(&talk.tool) {
             // The submission hung up on it. Or both waited, and whose turn it was cannot be known: the validator is
             // the one that is trusted.
             Err(_) if hung_up(&talk) || (talk.stalled && talk.ran.observation.stop == Stop::Wall) => None,
             says => Some(says?),
         };
-        let message = message(&talk.tool);
-        Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, message })
+        let feedback = Feedback { files: talk.tool.files };
+        Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, feedback })
     }
 
     fn build(&self, slot: &mut Confined<'_>) -> Result<Arc<Vec<Program>>, ValidatorError> {
@@ -222,6 +272,16 @@ impl Validators {
         languages: &Languages,
     ) -> Result<Program, ValidatorError> {
         let validator = || source.path.clone();
+        if scripts::is_scripted(&source.path, &source.files) {
+            let error = |error| match error {
+                ScriptError::Launch(error) => ValidatorError::Launch(error),
+                source => ValidatorError::Script { validator: validator(), source },
+            };
+            let built =
+                scripts::build(slot, languages, &self.root, &source.path, &source.files, &self.compiling);
+            let scripts::Built { files, command } = built.map_err(error)?;
+            return Ok(Program { path: source.path.clone(), files, command, limits: self.limits });
+        }
         let mut found: Vec<&Language> =
             source.files.iter().filter_map(|file| languages.of_file(file)).collect();
         found.dedup_by(|one, other| one.id == other.id);
@@ -251,21 +311,14 @@ impl Validators {
             let diagnostics = compiled.diagnostics;
             return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
         }
+        let limits = LaunchLimits {
+            memory_bytes: self.limits.memory_bytes + language.run.memory_bytes_overhead,
+            processes: self.limits.processes.max(language.run.processes_limit),
+            ..self.limits
+        };
         let command = run::run_command(language, &compiled.program, self.limits.memory_bytes);
-        Ok(Program { path: source.path.clone(), files: compiled.program, command })
+        Ok(Program { path: source.path.clone(), files: compiled.program, command, limits })
     }
-}
-
-/// What a validator finds in its directory.
-fn given<'a>(files: &'a [ProgramFile], output: Option<&'a Output>) -> ToolInput<'a> {
-    let wanted = &[(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)];
-    ToolInput { files, directories: &[FEEDBACK], stdin: output, wanted }
-}
-
-/// What it said to the jury.
-fn message(tool: &Tool) -> String {
-    let message = tool.files.get(JUDGE_MESSAGE);
-    message.map_or_else(String::new, |message| String::from_utf8_lossy(message).trim_end().to_owned())
 }
 
 /// Whether the validator died of writing to a submission that had ended.
@@ -296,10 +349,25 @@ impl Program {
         Ok((command, files))
     }
 
+    /// What it finds in its directory, and where it leaves what it has to say.
+    fn given<'a>(&self, files: &'a [ProgramFile], output: Option<&'a Output>) -> ToolInput<'a> {
+        let (files_max, bytes_max) = (FEEDBACK_FILES_MAX, self.limits.output_bytes);
+        let leaves = Some(Leaves { directory: FEEDBACK, files_max, bytes_max });
+        ToolInput { files, directories: &[FEEDBACK], stdin: output, leaves }
+    }
+
     /// What its exit code says, if it is one of the two that say something.
     fn accepts(&self, tool: &Tool) -> Result<bool, ValidatorError> {
         let run = &tool.ran.observation;
         let what = match (run.stop, run.exit) {
+            (Stop::None, Exit::Code(ACCEPTED | WRONG)) if !tool.refused.is_empty() => {
+                format!("left what is not allowed: {}", tool.refused.join(", "))
+            }
+            (Stop::None, Exit::Code(ACCEPTED | WRONG))
+                if tool.ran.stderr_bytes > self.limits.output_bytes =>
+            {
+                "wrote too much to standard error".to_owned()
+            }
             (Stop::None, Exit::Code(ACCEPTED)) => return Ok(true),
             (Stop::None, Exit::Code(WRONG)) => return Ok(false),
             (Stop::None, Exit::Code(code)) => format!("exited with code {code} instead of 42 or 43"),

@@ -193,6 +193,108 @@ fn a_validator_that_fails_is_never_the_submissions_fault() {
     assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
 }
 
+/// Puts the files of a validator that is built or run by scripts into a package.
+fn scripted_by(package: &Path, files: &[(&str, &str)]) {
+    validated_by(package, "");
+    fs::remove_dir_all(package.join("output_validators")).unwrap();
+    for (name, text) in files {
+        let path = package.join("output_validators/v").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn a_validator_may_bring_scripts_that_build_and_run_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::create_dir_all(package.join("submissions/wrong_answer")).unwrap();
+    fs::write(package.join("submissions/wrong_answer/zero.py"), "print(0)\n").unwrap();
+    let format = "import sys\nsys.exit(42 if sys.stdin.read().strip().lstrip('-').isdigit() else 43)\n";
+    let value = r#"
+#include <stdio.h>
+int main(int argc, char **argv) {
+    long a, b, c = -1;
+    if (fscanf(fopen(argv[1], "r"), "%ld %ld", &a, &b) != 2 || argc != 6 || *argv[4] != 'o') return 1;
+    scanf("%ld", &c);
+    char name[64];
+    sprintf(name, "%sjudgemessage.txt", argv[3]);
+    fprintf(fopen(name, "w"), "value %ld", c);
+    return c == a + b ? 42 : 43;
+}
+"#;
+    let chain = "#!/usr/bin/env bash\nset -u\nhere=$(dirname \"$0\")\noutput=$(mktemp)\ncat > $output\n\
+        python3 $here/format.py < $output\ntest $? = 42 || exit 43\n";
+    let check = |files: &[(&str, &str)]| {
+        scripted_by(&package, files);
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+        let lines = said.expect_code(0).json_lines();
+        assert_eq!((&lines[0]["got"], &lines[1]["got"]), (&"AC".into(), &"WA".into()), "{lines:#?}");
+        lines[1]["testcases"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let python = &format!(
+        "#!/usr/bin/python3\nimport sys\n{}",
+        "a = open(sys.argv[2]).read()\nsys.exit(42 if sys.stdin.read() == a else 43)\n"
+    );
+    // Only `run`, whatever it is: for bash, which goes through two programs, one of them without a shebang; for Python.
+    let ends_the_chain = &format!("{chain}exec $here/more < $output \"$@\"\n");
+    let more = "#!/bin/sh\nread a; read b < $2; test \"$a\" = \"$b\" && exit 42; exit 43\n";
+    check(&[("run", ends_the_chain), ("format.py", format), ("more", more)]);
+    check(&[("run", "read a; read b < $2; test \"$a\" = \"$b\" && exit 42; exit 43\n")]);
+    check(&[("run", python)]);
+    // `build` makes `run`, and what that needs: as a copy, or as an executable.
+    check(&[("build", "#!/bin/bash\ncp validate.py run\nchmod +x run\n"), ("validate.py", python)]);
+    let all = "#!/bin/sh -e\nmkdir bin\ngcc -I lib -o bin/value value.c\n";
+    let run = &format!("{chain}exec $here/bin/value \"$@\" < $output\n");
+    let includes = &format!("#include \"all.h\"\n{value}");
+    let files =
+        [("build", all), ("run", run), ("format.py", format), ("value.c", includes), ("lib/all.h", "")];
+    assert_eq!(check(&files), "value 0");
+    assert_eq!(check(&[("build", "gcc -o run value.c"), ("value.c", value)]), "value 0");
+}
+
+#[test]
+fn a_script_that_cannot_be_used_is_our_fault_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    for (files, expected) in [
+        ([("build", "exit 3"), ("x", "")], "its build script exited with code 3"),
+        ([("build", "echo no such header >&2; exit 1"), ("run", "")], "no such header"),
+        ([("build", "kill -9 $$"), ("run", "")], "its build script was ended by signal 9"),
+        ([("build", "true"), ("x", "")], "its build script left no file `run`"),
+        (
+            [("build", "ln -s /bin/true run"), ("x", "")],
+            "left what is not allowed: `run` is not a plain file",
+        ),
+        (
+            [("build", "touch run; for i in $(seq 300); do touch $i; done"), ("x", "")],
+            "more files than allowed",
+        ),
+        ([("run", "#!/usr/bin/pypy9\n"), ("x", "")], "interpreter \"/usr/bin/pypy9\", which is not there"),
+        ([("run", "#!/bin/bash\r\nexit 42\r\n"), ("x", "")], "interpreter \"/bin/bash\\r\""),
+        ([("run", "\x7fELF"), ("x", "")], "exited with code 127 instead of 42 or 43"),
+        ([("run", "exit 0"), ("x", "")], "exited with code 0 instead of 42 or 43"),
+        // What scripts and validators leave in the feedback directory.
+        ([("run", "ln -s /etc/passwd $3/judgemessage.txt; exit 42"), ("x", "")], "is not a plain file"),
+        ([("run", "echo x > $3/a; ln $3/a $3/b; exit 43"), ("x", "")], "is not a plain file"),
+        ([("run", "rmdir $3; exit 42"), ("x", "")], "`feedback` is not there"),
+        ([("run", "head -c 2000000 /dev/zero > $3/huge; exit 42"), ("x", "")], "`feedback/huge` is larger"),
+        (
+            [("run", "for i in $(seq 200); do echo > $3/$i; done; exit 42"), ("x", "")],
+            "more files than allowed",
+        ),
+        ([("run", "head -c 2000000 /dev/zero >&2; exit 42"), ("x", "")], "too much to standard error"),
+        ([("run", "head -c 2000000 /dev/zero; exit 42"), ("x", "")], "wrote too much"),
+    ] {
+        scripted_by(&package, &files);
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+        let line = &said.expect_code(5).json_lines()[0];
+        let reason = line["reason"].as_str().unwrap();
+        assert_eq!((&line["fault"], &line["got"]), (&true.into(), &"JE".into()), "{files:?}: {line:#}");
+        assert!(reason.contains(expected), "{files:?}: {reason}");
+    }
+}
+
 #[test]
 fn a_dialogue_is_judged_by_who_failed_in_it() {
     let folder = tempfile::tempdir().unwrap();
