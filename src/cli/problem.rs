@@ -146,11 +146,12 @@ async fn verify(args: VerifyArgs) -> anyhow::Result<Exit> {
     Ok(tally.exit())
 }
 
-/// The needed languages, self-tested.
+/// The languages that the files may be of, self-tested.
 async fn offers_for(entries: &[Entry], languages: &Languages, launcher: &Launcher) -> Offers {
     let needed: BTreeMap<&str, _> = entries
         .iter()
-        .filter_map(|entry| verify::language_of(&entry.submission, languages).ok())
+        .flat_map(|entry| &entry.submission.files)
+        .filter_map(|file| languages.of_file(file))
         .map(|language| (language.id.as_str(), language))
         .collect();
     offers::find_among(needed.into_values(), launcher.slots()).await

@@ -11,6 +11,7 @@
 //! | `{source}` | compile, run | name of the main source file |
 //! | `{sources}` (a word of its own) | compile, run | names of all source files, the main one first, a word each |
 //! | `{artifact}` | compile, run | name of the file that compiling leaves for the run |
+//! | `{entry}` | compile | where the program begins: the main class, or the main source without its extension |
 //! | `{memory_mib}` | run | the memory limit of the problem in MiB, without the overhead |
 //!
 //! Compiling starts in a writable directory that holds the sources and nothing else, and must leave `artifact` there
@@ -27,6 +28,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+mod java;
+pub mod sources;
 
 /// The languages of this build. Adding one is adding its file here.
 const EMBEDDED: [(&str, &str); 3] = [
@@ -58,6 +62,15 @@ pub struct Language {
     /// Extensions of file names (without the dot) that are taken for this language.
     #[serde(default)]
     pub extensions: Vec<String>,
+    /// Of the languages with the same extension, the one with the highest preference is meant.
+    #[serde(default)]
+    pub preference: u32,
+    /// Extensions of sources in other languages that its compiler takes as well, where they lie beside its own.
+    #[serde(default)]
+    pub takes_extensions: Vec<String>,
+    /// How the place where a program begins is found.
+    #[serde(default)]
+    pub entry: EntryRule,
     /// Name of the main source file, unless the submission says otherwise.
     pub source: String,
     /// Name of the file that compiling leaves for the run.
@@ -79,6 +92,18 @@ pub struct Language {
     pub version: Version,
     /// A program that shows that the toolchain works.
     pub self_test: SelfTest,
+}
+
+/// How the place where a program begins is found, where nobody states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryRule {
+    /// It is a file: `main.*` or `__main__.*`, else the first in order.
+    #[default]
+    File,
+    /// It is a class with a main method: that of `Main.java`, else of the first file in order that has one. A file that
+    /// is alone is named after its public class.
+    JavaClass,
 }
 
 /// How a language is compiled.
@@ -220,12 +245,7 @@ impl Languages {
 
     /// The language that a file is taken for, by its extension.
     pub fn of_file(&self, path: &str) -> Option<&Language> {
-        let name = path.rsplit('/').next()?;
-        let (stem, extension) = name.rsplit_once('.')?;
-        if stem.is_empty() {
-            return None;
-        }
-        self.by_id.get(self.ids_by_extension.get(extension)?)
+        self.by_id.get(self.ids_by_extension.get(sources::extension(path)?)?)
     }
 
     /// All languages by id.
@@ -240,7 +260,10 @@ impl Languages {
             ids_by_name: BTreeMap::new(),
             ids_by_extension: BTreeMap::new(),
         };
-        for (file, language) in files.values() {
+        // A language comes after those that it gives way to.
+        let mut by_preference: Vec<&(String, Language)> = files.values().collect();
+        by_preference.sort_by_key(|(_, language)| language.preference);
+        for (file, language) in by_preference {
             let id = &language.id;
             let taken = |what: &str, name: &str, other: &str| LanguageError::Invalid {
                 file: file.clone(),
@@ -255,7 +278,9 @@ impl Languages {
             }
             for extension in &language.extensions {
                 match languages.ids_by_extension.insert(extension.clone(), id.clone()) {
-                    Some(other) if other != *id => return Err(taken("the extension", extension, &other)),
+                    Some(other) if other != *id && files[&other].1.preference == language.preference => {
+                        return Err(taken("the extension", extension, &other));
+                    }
                     _ => {}
                 }
             }
@@ -291,15 +316,26 @@ impl Language {
         Ok(language)
     }
 
-    /// The command that compiles. `sources` are the names of all source files, the main one first; for a submission
-    /// of one file that is `[&language.source]`.
-    pub fn compile_argv(&self, sources: &[&str]) -> Option<Vec<String>> {
-        self.compile.as_ref().map(|compile| self.fill(&compile.argv, sources, None))
+    /// The command that compiles. `sources` are the names of all source files, the main one first; `entry` is where
+    /// the program begins.
+    pub fn compile_argv(&self, sources: &[&str], entry: &str) -> Option<Vec<String>> {
+        self.compile.as_ref().map(|compile| self.fill(&compile.argv, sources, &[("{entry}", entry)]))
     }
 
     /// The command that runs the artifact. `memory_bytes` is the problem's limit.
     pub fn run_argv(&self, sources: &[&str], memory_bytes: u64) -> Vec<String> {
-        self.fill(&self.run.argv, sources, Some(memory_bytes))
+        self.fill(&self.run.argv, sources, &[("{memory_mib}", &(memory_bytes >> 20).to_string())])
+    }
+
+    /// Whether a file is a source in this language, by its extension.
+    pub fn owns(&self, path: &str) -> bool {
+        sources::extension(path).is_some_and(|found| self.extensions.iter().any(|own| own == found))
+    }
+
+    /// Whether a file is a source that its compiler takes, by its extension.
+    pub fn takes(&self, path: &str) -> bool {
+        let taken = |found: &str| self.takes_extensions.iter().any(|taken| taken == found);
+        self.owns(path) || sources::extension(path).is_some_and(taken)
     }
 
     /// The file that the compiler makes; none where the sources themselves are run.
@@ -307,7 +343,7 @@ impl Language {
         (self.artifact != self.source).then_some(self.artifact.as_str())
     }
 
-    fn fill(&self, argv: &[String], sources: &[&str], memory_bytes: Option<u64>) -> Vec<String> {
+    fn fill(&self, argv: &[String], sources: &[&str], more: &[(&str, &str)]) -> Vec<String> {
         let main = sources.first().copied().unwrap_or(&self.source);
         // Where the source is the artifact, it keeps the name that the submission gave it.
         let artifact = if self.artifact == self.source { main } else { &self.artifact };
@@ -318,8 +354,8 @@ impl Language {
                 continue;
             }
             let mut word = word.replace("{source}", main).replace("{artifact}", artifact);
-            if let Some(memory_bytes) = memory_bytes {
-                word = word.replace("{memory_mib}", &(memory_bytes >> 20).to_string());
+            for (placeholder, value) in more {
+                word = word.replace(placeholder, value);
             }
             filled.push(word);
         }
@@ -358,7 +394,12 @@ impl Language {
             return Err(format!("time_factor: {} is not between 0.1 and 100", self.time_factor));
         }
         if let Some(compile) = &self.compile {
-            check_command("compile", &compile.argv, &["{source}", "{sources}", "{artifact}"], false)?;
+            check_command(
+                "compile",
+                &compile.argv,
+                &["{source}", "{sources}", "{artifact}", "{entry}"],
+                false,
+            )?;
             check_surroundings("compile", &compile.env, &compile.roots)?;
             for (key, limit) in [
                 ("cpu_ms_limit", compile.cpu_ms_limit),

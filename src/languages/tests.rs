@@ -39,7 +39,7 @@ fn languages_answer_to_ids_aliases_and_extensions() {
 fn commands_are_filled_in() {
     let languages = embedded();
     let cpp = languages.get("cpp17").expect("C++");
-    let argv = cpp.compile_argv(&["a.cpp", "b.cpp"]).expect("a compiler");
+    let argv = cpp.compile_argv(&["a.cpp", "b.cpp"], "a").expect("a compiler");
     assert_eq!(argv[argv.len() - 4..], ["-o", "main", "a.cpp", "b.cpp"]);
     assert_eq!(cpp.run_argv(&["a.cpp"], 1 << 28), ["./main"]);
     let python = languages.get("python3").expect("Python");
@@ -99,7 +99,7 @@ fn the_self_tests_pass_where_the_toolchain_is_installed() {
         );
         let broken = fs::write(directory.path().join(&language.source), "int main( {\n");
         broken.expect("a source file");
-        let argv = language.compile_argv(&[&language.source]).expect("a compiler");
+        let argv = language.compile_argv(&[&language.source], "main").expect("a compiler");
         let refused = run(&argv, &compile.env, directory.path(), "");
         assert!(!refused.status.success() && refused.stderr.is_ascii(), "{refused:?}");
         let diagnostics = String::from_utf8_lossy(&refused.stderr);
@@ -145,7 +145,7 @@ fn a_directory_adds_and_replaces() {
     assert_eq!(languages.get("py"), None);
     let shell = languages.get("sh").expect("the shell");
     assert_eq!((shell.routing_class.as_str(), shell.time_factor), ("standard", 1.0));
-    assert_eq!(shell.compile_argv(&["main.sh"]), None);
+    assert_eq!(shell.compile_argv(&["main.sh"], "main"), None);
 
     write("twice.toml", MINIMAL);
     let error = Languages::load(directory.path()).expect_err("two files for one language");
@@ -176,7 +176,7 @@ fn impossible_files_are_refused() {
     check(
         "[run]",
         "colour = 1\n[run]",
-        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
+        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `preference`, `takes_extensions`, `entry`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
     );
     check("\"sh\"", "\"Sh\"", ": id \"Sh\" is not a word of a-z and 0-9 that starts with a letter");
     check("\"sh\"", "\"a.b\"", ": id \"a.b\" is not a word of a-z and 0-9 that starts with a letter");

@@ -512,10 +512,7 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
         assert_eq!(found, expected);
     }
     let yaml = |text: &str| Scratch::new().with("problem.yaml", text);
-    check(
-        yaml("name: x\nvalidation: custom\n").with("output_validators/v/run", ""),
-        &[],
-    );
+    check(yaml("name: x\nvalidation: custom\n").with("output_validators/v/run", ""), &[]);
     check(
         yaml("name: x\nproblem_format_version: 2025-09\ntype: [scoring, multi-pass]\n")
             .with("output_validator/v.py", ""),

@@ -21,9 +21,10 @@ use crate::domain::event::CompileOutcome;
 use crate::domain::ids::LanguageId;
 use crate::domain::verdict::Verdict;
 use crate::error_chain::chain;
-use crate::languages::{Language, Languages};
+use crate::languages::Languages;
+use crate::languages::sources::{self, SourceFile, Sources};
 use crate::problems::JurySubmission;
-use crate::worker::launch::{Confined, LaunchError, ProgramFile, SlotHandle};
+use crate::worker::launch::{Confined, LaunchError, SlotHandle};
 use crate::worker::offers::{Offer, Offers};
 use crate::worker::packages::{JudgePackage, JudgePackageError};
 use crate::worker::{compile, run};
@@ -88,24 +89,6 @@ pub enum Progress {
     Done(usize, Box<Verified>),
 }
 
-/// The language of a jury submission, or why it has none. Files of no language, such as headers, have no say.
-pub fn language_of<'a>(
-    submission: &JurySubmission,
-    languages: &'a Languages,
-) -> Result<&'a Language, String> {
-    let mut found: Option<&Language> = None;
-    for language in submission.files.iter().filter_map(|file| languages.of_file(file)) {
-        if found.is_some_and(|found| found.id != language.id) {
-            return Err("its files are of several languages".to_owned());
-        }
-        found = Some(language);
-    }
-    found.ok_or_else(|| match submission.files.first() {
-        Some(file) => format!("no language is known for {file}"),
-        None => "it has no files".to_owned(),
-    })
-}
-
 /// Judges all entries, spread over the slots, and tells of each as it goes. With `all`, every testcase is run.
 pub async fn verify(
     entries: &[Entry],
@@ -150,9 +133,13 @@ async fn verify_one(
         testcases: Vec::new(),
         testcases_total: entry.package.testcases.len(),
     };
-    let language = match language_of(submission, languages) {
+    let files = match read(&entry.package.root, submission) {
+        Ok(files) => files,
+        Err(error) => return Verified { reason: chain(&error), fault: true, ..verified },
+    };
+    let language = match sources::language_of(&files, None, languages) {
         Ok(language) => language,
-        Err(reason) => return Verified { reason, ..verified },
+        Err(error) => return Verified { reason: error.to_string(), ..verified },
     };
     verified.language = Some(language.id.clone());
     let offer = language.id.parse::<LanguageId>().ok().and_then(|id| offers.by_language.get(&id));
@@ -161,15 +148,15 @@ async fn verify_one(
         let why = found.map_or("it was not asked for", String::as_str);
         return Verified { reason: format!("{} does not work here: {why}", language.name), ..verified };
     };
-    let files = match Files::read(&entry.package.root, submission, language, languages) {
-        Ok(files) => files,
-        Err(error) => return Verified { reason: chain(&error), fault: true, ..verified },
+    let sources = match sources::arrange(language, files, Vec::new(), None) {
+        Ok(sources) => sources,
+        Err(error) => return Verified { reason: error.to_string(), ..verified },
     };
     let promise = Promise::of(&submission.expectation, entry.package.package.format);
     let (offer, package, told) = (offer.clone(), entry.package.clone(), progress.clone());
     let result = slot
         .call(move |confined| {
-            judge(confined, &offer, &files, &package, &promise, all, || {
+            judge(confined, &offer, &sources, &package, &promise, all, || {
                 let _ = told.send(Progress::Testcase(index));
             })
         })
@@ -213,46 +200,18 @@ impl VerifyError {
     }
 }
 
-/// The files of a submission.
-struct Files {
-    /// Those of its language, the main one first. A single one takes the name that the language gives it, as a
-    /// contestant's would.
-    sources: Vec<ProgramFile>,
-    /// Headers and whatever else lies beside them.
-    others: Vec<ProgramFile>,
-}
-
-impl Files {
-    fn read(
-        root: &Path,
-        submission: &JurySubmission,
-        language: &Language,
-        languages: &Languages,
-    ) -> Result<Files, VerifyError> {
-        let mut paths: Vec<&String> = submission.files.iter().collect();
-        paths.sort_by_key(|file| !matches!(stem(file), "main" | "Main" | "__main__"));
-        let single = paths.len() == 1;
-        let mut files = Files { sources: Vec::new(), others: Vec::new() };
-        for file in paths {
-            let path = root.join(file);
-            let bytes =
-                std::fs::read(&path).map_err(|source| VerifyError::Read { path: path.clone(), source })?;
-            let name = if single {
-                language.source.as_str()
-            } else {
-                file.strip_prefix(&submission.path).unwrap_or(file).trim_start_matches('/')
-            };
-            let file_of =
-                if languages.of_file(file).is_some() { &mut files.sources } else { &mut files.others };
-            file_of.push(ProgramFile::new(name, &bytes, false)?);
-        }
-        Ok(files)
-    }
-}
-
-fn stem(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+/// The files of a submission, named as they lie in its directory.
+fn read(root: &Path, submission: &JurySubmission) -> Result<Vec<SourceFile>, VerifyError> {
+    let files = submission.files.iter().map(|file| {
+        let path = root.join(file);
+        let bytes = std::fs::read(&path).map_err(|source| VerifyError::Read { path, source })?;
+        let name = match file.strip_prefix(&submission.path) {
+            Some("") | None => file.rsplit('/').next().unwrap_or(file),
+            Some(below) => below.trim_start_matches('/'),
+        };
+        Ok(SourceFile::new(name, bytes))
+    });
+    files.collect()
 }
 
 struct Judged {
@@ -264,13 +223,13 @@ struct Judged {
 fn judge(
     slot: &mut Confined<'_>,
     offer: &Offer,
-    files: &Files,
+    sources: &Sources,
     package: &JudgePackage,
     promise: &Promise,
     all: bool,
     told: impl Fn(),
 ) -> Result<Judged, VerifyError> {
-    let compiled = compile::compile(slot, &offer.language, &files.sources, &files.others)?;
+    let compiled = compile::compile(slot, &offer.language, sources)?;
     if compiled.outcome != CompileOutcome::Succeeded {
         let got = match compiled.outcome {
             CompileOutcome::LimitExceeded => Verdict::Ctl,

@@ -5,6 +5,7 @@
 use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::Language;
+use crate::languages::sources::{SourceFile, Sources};
 
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
 use super::text;
@@ -38,17 +39,17 @@ pub struct Compiled {
 /// How often a compilation is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
-/// Compiles `sources` with `others` beside them (headers, data), once more where the sandbox fails. An error is our
-/// fault; a program that does not compile is an outcome.
+/// Compiles a program, once more where the sandbox fails. An error is our fault; a program that does not compile is an
+/// outcome.
 pub fn compile(
     slot: &mut Confined<'_>,
     language: &Language,
-    sources: &[ProgramFile],
-    others: &[ProgramFile],
+    sources: &Sources,
 ) -> Result<Compiled, LaunchError> {
+    let given = placed(sources)?;
     let mut tries = 0;
     loop {
-        match compile_once(slot, language, sources, others) {
+        match compile_once(slot, language, sources, &given) {
             Err(error @ LaunchError::Sandbox(_)) if tries < SANDBOX_RETRIES => {
                 tracing::warn!(
                     error = crate::error_chain::chain(&error),
@@ -64,14 +65,15 @@ pub fn compile(
 fn compile_once(
     slot: &mut Confined<'_>,
     language: &Language,
-    sources: &[ProgramFile],
-    others: &[ProgramFile],
+    sources: &Sources,
+    given: &[ProgramFile],
 ) -> Result<Compiled, LaunchError> {
-    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    let (Some(compile), Some(argv)) = (&language.compile, language.compile_argv(&names)) else {
+    let names: Vec<&str> = sources.sources.iter().map(|source| source.name.as_str()).collect();
+    let argv = language.compile_argv(&names, &sources.entry);
+    let (Some(compile), Some(argv)) = (&language.compile, argv) else {
         return Ok(Compiled {
             outcome: CompileOutcome::Succeeded,
-            program: share(sources, others)?,
+            program: share(given)?,
             made: false,
             command: Vec::new(),
             cpu_ms: 0,
@@ -91,7 +93,7 @@ fn compile_once(
     };
     let env = compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let command = Command { argv, env, roots: compile.roots.clone() };
-    let built = slot.build(&command, &share(sources, others)?, limits, language.made_artifact())?;
+    let built = slot.build(&command, given, limits, language.made_artifact())?;
     let outcome = match (built.ran.observation.stop, built.ran.observation.exit) {
         (Stop::None, Exit::Code(0)) => CompileOutcome::Succeeded,
         (Stop::None | Stop::Forbidden, _) => CompileOutcome::Failed,
@@ -111,7 +113,7 @@ fn compile_once(
             diagnostics.push_str(&reason);
             (CompileOutcome::Failed, Vec::new(), false)
         }
-        (CompileOutcome::Succeeded, None) => (outcome, share(sources, others)?, false),
+        (CompileOutcome::Succeeded, None) => (outcome, share(given)?, false),
         (CompileOutcome::Failed | CompileOutcome::LimitExceeded, _) => (outcome, Vec::new(), false),
     };
     let run = built.ran.observation;
@@ -128,8 +130,14 @@ fn compile_once(
     })
 }
 
-fn share(sources: &[ProgramFile], others: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
-    sources.iter().chain(others).map(ProgramFile::share).collect()
+/// All files of a program in sealed memory, its sources first.
+fn placed(sources: &Sources) -> Result<Vec<ProgramFile>, LaunchError> {
+    let place = |file: &SourceFile| ProgramFile::new(&file.name, &file.bytes, false);
+    sources.sources.iter().chain(&sources.others).map(place).collect()
+}
+
+fn share(files: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
+    files.iter().map(ProgramFile::share).collect()
 }
 
 /// Standard error, then standard output, as text.

@@ -21,6 +21,7 @@ use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
 use crate::domain::verdict::Verdict;
 use crate::error_chain::chain;
 use crate::judge::{AppliedError, Loaded};
+use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
 use crate::store::StoreError;
 use crate::store::claims::Claim;
 use crate::store::subject::DEAD_LETTER_PREFIX;
@@ -72,6 +73,8 @@ enum AttemptError {
     Package(#[from] JudgePackageError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the submission's files are no program")]
+    Sources(#[from] SourcesError),
     #[error("the package revision {0} is not in the history")]
     NoRevision(String),
 }
@@ -218,11 +221,12 @@ impl Worker {
                 return Ok(Some(vec![ProgramFile::new(name, &bytes, true)?]));
             }
         }
-        let mut sources = Vec::new();
+        let mut files = Vec::new();
         for source in &loaded.submission.created.sources {
             let bytes = self.store.get_blob(source.blob.sha256).await?;
-            sources.push(ProgramFile::new(&source.name, &bytes, false)?);
+            files.push(SourceFile::new(&source.name, &bytes[..]));
         }
+        let sources = sources::arrange(&offer.language, files, Vec::new(), None)?;
         let compiled = self.compile(slot, offer, sources).await?;
         let artifact = if compiled.made { self.keep_artifact(&compiled) } else { None };
         if known.is_none() {
@@ -249,10 +253,10 @@ impl Worker {
         &self,
         slot: &SlotHandle,
         offer: &Arc<Offer>,
-        sources: Vec<ProgramFile>,
+        sources: Sources,
     ) -> Result<Compiled, LaunchError> {
         let offer = offer.clone();
-        slot.call(move |confined| compile::compile(confined, &offer.language, &sources, &[])).await
+        slot.call(move |confined| compile::compile(confined, &offer.language, &sources)).await
     }
 
     /// A program that cannot be kept is compiled again if another worker takes over: no reason to fail now.

@@ -10,10 +10,11 @@ use crate::domain::event::CompileOutcome;
 use crate::domain::ids::LanguageId;
 use crate::domain::verdict::{Exit, Stop};
 use crate::error_chain::chain;
+use crate::languages::sources::Sources;
 use crate::languages::{Language, Languages};
 
 use super::compile;
-use super::launch::{Command, Confined, Input, LaunchError, LaunchLimits, ProgramFile, SlotHandle};
+use super::launch::{Command, Confined, Input, LaunchError, LaunchLimits, SlotHandle};
 use super::run;
 
 /// The most memory that a version probe or a self-test may use, in bytes.
@@ -108,8 +109,7 @@ pub async fn find_among(languages: impl Iterator<Item = &Language>, slots: &[Slo
 pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String, Vec<String>), OfferError> {
     let toolchain = probe(slot, language)?;
     let test = &language.self_test;
-    let source = ProgramFile::new(&language.source, test.source.as_bytes(), false)?;
-    let compiled = compile::compile(slot, language, &[source], &[])?;
+    let compiled = compile::compile(slot, language, &Sources::single(language, &test.source))?;
     if compiled.outcome != CompileOutcome::Succeeded {
         return Err(OfferError::Compile { diagnostics: compiled.diagnostics });
     }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
-use crate::languages::{Language, LanguageError, Languages};
+use crate::languages::sources::{self, SourceFile, SourcesError};
+use crate::languages::{LanguageError, Languages};
 use crate::problems::{Limits, ValidatorSource};
 
 use super::compile;
@@ -38,11 +39,14 @@ const PROCESSES: u32 = 32;
 /// Why an output could not be validated: the package's fault or ours, never the contestant's.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
-    /// It has no source in a language that is known.
-    #[error("the output validator {validator} is in no known language")]
-    NoLanguage {
+    /// Its files are no program.
+    #[error("the output validator {validator} is no program")]
+    NoProgram {
         /// Its path in the package.
         validator: String,
+        /// Why not.
+        #[source]
+        source: SourcesError,
     },
     /// It does not compile. What the compiler said quotes its source, so that is not part of the message.
     #[error("the output validator {validator} does not compile")]
@@ -96,14 +100,14 @@ impl ValidatorError {
             Self::DoesNotCompile { diagnostics, .. } => diagnostics.trim(),
             Self::Fault { said, .. } => said,
             Self::Script { source, .. } => source.said(),
-            Self::NoLanguage { .. } | Self::Read { .. } | Self::Languages(_) | Self::Launch(_) => "",
+            Self::NoProgram { .. } | Self::Read { .. } | Self::Languages(_) | Self::Launch(_) => "",
         }
     }
 
     /// Whether another try can help: not where the package itself is at fault.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::NoLanguage { .. }
+            Self::NoProgram { .. }
             | Self::DoesNotCompile { .. }
             | Self::Fault { .. }
             | Self::Languages(_) => true,
@@ -236,7 +240,8 @@ impl Validators {
     ) -> Result<Talked, ValidatorError> {
         let programs = self.build(beside)?;
         let Some(program) = programs.first() else {
-            return Err(ValidatorError::NoLanguage { validator: "output_validators".to_owned() });
+            let validator = "output_validators".to_owned();
+            return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
         };
         let (command, files) = program.prepare(testcase, arguments)?;
         // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
@@ -282,31 +287,24 @@ impl Validators {
             let scripts::Built { files, command } = built.map_err(error)?;
             return Ok(Program { path: source.path.clone(), files, command, limits: self.limits });
         }
-        let mut found: Vec<&Language> =
-            source.files.iter().filter_map(|file| languages.of_file(file)).collect();
-        found.dedup_by(|one, other| one.id == other.id);
-        // C beside C++ is C++.
-        let language = found.iter().find(|language| language.id.starts_with("cpp")).or(found.first());
-        let Some(language) = language else {
-            return Err(ValidatorError::NoLanguage { validator: validator() });
-        };
         // A single file, perhaps with headers beside it, or a directory.
         let folder = if source.files.contains(&source.path) {
             source.path.rsplit_once('/').map_or("", |(folder, _)| folder)
         } else {
             source.path.as_str()
         };
-        let (mut sources, mut others) = (Vec::new(), Vec::new());
+        let mut files = Vec::new();
         for file in &source.files {
             let path = self.root.join(file);
             let bytes = std::fs::read(&path)
                 .map_err(|error| ValidatorError::Read { path: path.clone(), source: error })?;
             let name = file.strip_prefix(folder).unwrap_or(file).trim_start_matches('/');
-            let placed = ProgramFile::new(name, &bytes, false)?;
-            if languages.of_file(file).is_some() { sources.push(placed) } else { others.push(placed) }
+            files.push(SourceFile::new(name, bytes));
         }
-        sources.sort_by_key(|file| !is_main(&file.name));
-        let compiled = compile::compile(slot, language, &sources, &others)?;
+        let no_program = |source| ValidatorError::NoProgram { validator: validator(), source };
+        let language = sources::language_of(&files, None, languages).map_err(no_program)?;
+        let sources = sources::arrange(language, files, Vec::new(), None).map_err(no_program)?;
+        let compiled = compile::compile(slot, language, &sources)?;
         if compiled.outcome != CompileOutcome::Succeeded {
             let diagnostics = compiled.diagnostics;
             return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
@@ -324,12 +322,6 @@ impl Validators {
 /// Whether the validator died of writing to a submission that had ended.
 fn hung_up(talk: &Talk) -> bool {
     !talk.tool_ended_first && talk.tool.ran.observation.exit == Exit::Signal(SIGPIPE)
-}
-
-/// Whether a source of an interpreted validator is the one to start.
-fn is_main(name: &str) -> bool {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    matches!(stem, "main" | "__main__" | "validate" | "validator" | "output_validator")
 }
 
 impl Program {

@@ -25,7 +25,7 @@ impl ByHand {
 
     /// Compiles it, and says how long that took.
     pub(super) fn compile(&self) -> anyhow::Result<Duration> {
-        let Some(argv) = self.language.compile_argv(&[&self.language.source]) else {
+        let Some(argv) = self.language.compile_argv(&[&self.language.source], "main") else {
             return Ok(Duration::ZERO);
         };
         let env = self.language.compile.iter().flat_map(|compile| &compile.env);

@@ -1,0 +1,345 @@
+//! From the files of a program to what its compiler is given: which language it is, which files are its sources, the
+//! main one first, and under what names. One set of rules for contestants' submissions, the jury's, and the programs
+//! that packages bring. Reading the files is for the caller.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::java;
+use super::{EntryRule, Language, Languages};
+
+/// Extensions of files that sources include. They say nothing about the language and are never compiled by themselves.
+const HEADER_EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
+/// Names without extension of files where interpreted programs begin, in the order of preference: the first two are
+/// those of the format, the others what validators are called.
+const MAIN_STEMS: [&str; 5] = ["main", "__main__", "validate", "validator", "output_validator"];
+/// How much of a file is read to see what runs it.
+const SHEBANG_BYTES: usize = 128;
+
+/// A file of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path in the program's directory, with `/`.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl SourceFile {
+    /// A file of this name with these bytes.
+    pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), bytes: bytes.into() }
+    }
+}
+
+/// A program ready for its compiler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// The files of its language, the main one first. At least one.
+    pub sources: Vec<SourceFile>,
+    /// Headers and whatever else lies beside them.
+    pub others: Vec<SourceFile>,
+    /// Where it begins: the name of a class where the language wants one, else the name of the main source without its
+    /// extension.
+    pub entry: String,
+}
+
+impl Sources {
+    /// The program of one source file, under the name that the language gives it.
+    pub fn single(language: &Language, text: &str) -> Self {
+        let source = SourceFile::new(&language.source, text);
+        let mut sources = vec![source];
+        let entry = match language.entry {
+            EntryRule::JavaClass => java::main_class(&mut sources, None)
+                .map_or_else(|_| stem(&language.source).to_owned(), |(_, class)| class),
+            EntryRule::File => stem(&language.source).to_owned(),
+        };
+        Self { sources, others: Vec::new(), entry }
+    }
+}
+
+/// Why files are no program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourcesError {
+    /// There are none.
+    #[error("it has no files")]
+    NoFiles,
+    /// No extension says anything.
+    #[error("no language is known for {file}")]
+    NoLanguage {
+        /// One of its files.
+        file: String,
+    },
+    /// As many files are of one language as of another.
+    #[error("its files are of several languages: {}", names.join(", "))]
+    Ambiguous {
+        /// What they are called.
+        names: Vec<String>,
+    },
+    /// It asks for Python 2.
+    #[error("{file} is written for Python 2, which is not among the languages")]
+    Python2 {
+        /// Which file says so.
+        file: String,
+    },
+    /// The language that it states does not exist.
+    #[error("there is no language `{language}`")]
+    UnknownLanguage {
+        /// What was stated.
+        language: String,
+    },
+    /// The file where it is to begin does not exist.
+    #[error("the entry point `{entry}` is not among its files")]
+    NoEntry {
+        /// What was stated.
+        entry: String,
+    },
+}
+
+/// The language of a program: the one that is stated, or the one that most of its files are of. Headers and files of no
+/// language have no say. A language that takes the files of another (C++ those of C) counts them as its own.
+pub fn language_of<'a>(
+    files: &[SourceFile],
+    stated: Option<&str>,
+    languages: &'a Languages,
+) -> Result<&'a Language, SourcesError> {
+    if let Some(stated) = stated {
+        let unknown = || SourcesError::UnknownLanguage { language: stated.to_owned() };
+        return languages.get(stated).ok_or_else(unknown);
+    }
+    let first = files.first().ok_or(SourcesError::NoFiles)?;
+    let mut of_files: Vec<(&SourceFile, &Language)> = Vec::new();
+    for file in files {
+        let language = if is_python_2(file) {
+            let python_2 = languages.get("python2");
+            Some(python_2.ok_or_else(|| SourcesError::Python2 { file: file.name.clone() })?)
+        } else {
+            languages.of_file(&file.name)
+        };
+        of_files.extend(language.map(|language| (file, language)));
+    }
+    let taker = |name: &str| {
+        let takes = |language: &Language| language.takes(name) && !language.owns(name);
+        of_files.iter().map(|(_, language)| *language).find(|language| takes(language))
+    };
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (file, language) in &of_files {
+        *counts.entry(&taker(&file.name).unwrap_or(language).id).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(0);
+    let best: Vec<&Language> =
+        counts.iter().filter(|(_, count)| **count == most).filter_map(|(id, _)| languages.get(id)).collect();
+    match best[..] {
+        [] => Err(SourcesError::NoLanguage { file: first.name.clone() }),
+        [language] => Ok(language),
+        _ => Err(SourcesError::Ambiguous {
+            names: best.iter().map(|language| language.name.clone()).collect(),
+        }),
+    }
+}
+
+/// Puts the files of a program of `language` in order. `included` are files of the package that lie beside them, in the
+/// place of files of the same name. `entry` is where it begins, if that is stated: a file, with or without its
+/// extension, or a class.
+///
+/// A source that is alone gets the name that the language gives it, whatever it was called.
+pub fn arrange(
+    language: &Language,
+    mut files: Vec<SourceFile>,
+    included: Vec<SourceFile>,
+    entry: Option<&str>,
+) -> Result<Sources, SourcesError> {
+    let replaced: BTreeSet<&str> = included.iter().map(|file| file.name.as_str()).collect();
+    files.retain(|file| !replaced.contains(file.name.as_str()));
+    files.extend(included);
+    if files.is_empty() {
+        return Err(SourcesError::NoFiles);
+    }
+    let is_own = |file: &SourceFile| language.takes(&file.name);
+    let (mut sources, mut others): (Vec<_>, Vec<_>) = if files.iter().any(is_own) {
+        files.into_iter().partition(is_own)
+    } else {
+        // Whoever states the language may call the files what they like.
+        files.into_iter().partition(|file| !is_header(&file.name))
+    };
+    if sources.is_empty() {
+        sources = std::mem::take(&mut others);
+    }
+    let (main, entry) = match language.entry {
+        EntryRule::File => main_file(&sources, entry)?,
+        EntryRule::JavaClass => java::main_class(&mut sources, entry)?,
+    };
+    let main = sources.remove(main);
+    sources.insert(0, main);
+    let alone = sources.len() == 1 && others.is_empty();
+    if let (true, EntryRule::File, Some(source)) = (alone, language.entry, sources.first_mut()) {
+        source.name.clone_from(&language.source);
+        let entry = stem(&source.name).to_owned();
+        return Ok(Sources { sources, others, entry });
+    }
+    Ok(Sources { sources, others, entry })
+}
+
+/// Which of the sources is the main one, and its name without extension.
+fn main_file(sources: &[SourceFile], stated: Option<&str>) -> Result<(usize, String), SourcesError> {
+    let found = match stated {
+        Some(stated) => {
+            // Kotlin's classes are named after their files.
+            let without = stated.strip_suffix("Kt").unwrap_or(stated);
+            let names = [stated, without];
+            let is_it = |file: &SourceFile| {
+                names.contains(&file.name.as_str()) || names.iter().any(|name| stem(&file.name) == *name)
+            };
+            let place = sources.iter().position(is_it);
+            place.ok_or_else(|| SourcesError::NoEntry { entry: stated.to_owned() })?
+        }
+        None => {
+            let rank = |file: &SourceFile| {
+                let stem = stem(&file.name).to_ascii_lowercase();
+                MAIN_STEMS.iter().position(|main| *main == stem).unwrap_or(MAIN_STEMS.len())
+            };
+            // The first of those that are equal.
+            sources.iter().enumerate().min_by_key(|(_, file)| rank(file)).map_or(0, |(place, _)| place)
+        }
+    };
+    let entry = sources.get(found).map_or("", |file| stem(&file.name));
+    Ok((found, entry.to_owned()))
+}
+
+/// The extension of a file name, unless the name is nothing else.
+pub(super) fn extension(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    let (stem, extension) = name.rsplit_once('.')?;
+    (!stem.is_empty()).then_some(extension)
+}
+
+/// The name of a file without its folder and its extension.
+pub(super) fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+fn is_header(name: &str) -> bool {
+    extension(name).is_some_and(|extension| HEADER_EXTENSIONS.contains(&extension))
+}
+
+/// Whether a file says that it is for Python 2: by its extension, or by the first line of a Python file.
+fn is_python_2(file: &SourceFile) -> bool {
+    match extension(&file.name) {
+        Some("py2") => true,
+        Some("py") => {
+            let beginning = &file.bytes[..file.bytes.len().min(SHEBANG_BYTES)];
+            let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let asks = |word: &[u8]| word.starts_with(b"python2");
+            line.starts_with(b"#!") && line.windows(b"python2".len()).any(asks)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(names: &[&str]) -> Vec<SourceFile> {
+        names.iter().map(|name| SourceFile::new(*name, *b"")).collect()
+    }
+
+    fn languages() -> Languages {
+        Languages::embedded().expect("the languages of this build")
+    }
+
+    #[track_caller]
+    fn language(names: &[&str], expected: Result<&str, &str>) {
+        let languages = languages();
+        let found = language_of(&files(names), None, &languages);
+        let found = found.map(|language| language.id.clone()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{names:?}");
+    }
+
+    #[test]
+    fn most_files_say_the_language() {
+        let cpp = languages().of_file("a.cpp").expect("C++").id.clone();
+        language(&["a.c"], Ok("c"));
+        language(&["a.cpp", "b.c", "c.c", "d.h"], Ok(&cpp));
+        language(&["a.cc", "b.c"], Ok(&cpp));
+        language(&["solve.py", "data.txt", "x.h"], Ok("python3"));
+        language(&["a.py", "b.py", "tool.c"], Ok("python3"));
+        language(&["a.py", "b.c"], Err("its files are of several languages: C17 (GCC), Python 3 (CPython)"));
+        language(&["a.h"], Err("no language is known for a.h"));
+        language(&["README", "Makefile"], Err("no language is known for README"));
+        language(&[], Err("it has no files"));
+        language(&["a.py2"], Err("a.py2 is written for Python 2, which is not among the languages"));
+    }
+
+    #[test]
+    fn python_2_is_known_by_its_first_line() {
+        let languages = languages();
+        for (line, is) in [
+            ("#!/usr/bin/env python2\n", true),
+            ("#!/usr/bin/python2.7", true),
+            ("#!/usr/bin/env python\n", false),
+            ("#!/usr/bin/python3\n", false),
+            ("# python2\n", false),
+            ("#!/bin/sh\n# python2\n", false),
+        ] {
+            let file = [SourceFile::new("a.py", line)];
+            let found = language_of(&file, None, &languages);
+            assert_eq!(found.is_err(), is, "{line:?}");
+            assert!(language_of(&file, Some("Python3"), &languages).is_ok(), "what is stated counts");
+        }
+        let found = language_of(&files(&["a.py"]), Some("algol"), &languages);
+        assert_eq!(found, Err(SourcesError::UnknownLanguage { language: "algol".to_owned() }));
+    }
+
+    #[track_caller]
+    fn arranged(id: &str, names: &[&str], entry: Option<&str>, sources: &[&str], others: &[&str], at: &str) {
+        let languages = languages();
+        let language = languages.get(id).expect("a language");
+        let found = arrange(language, files(names), Vec::new(), entry).expect("a program");
+        let names = |files: &[SourceFile]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(&found.sources), names(&found.others), found.entry.as_str()), {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            (owned(sources), owned(others), at)
+        });
+    }
+
+    #[test]
+    fn the_main_source_comes_first() {
+        arranged("python3", &["anything.py"], None, &["main.py"], &[], "main");
+        arranged("python3", &["b.py", "a.py"], None, &["b.py", "a.py"], &[], "b");
+        arranged("python3", &["a.py", "Main.py"], None, &["Main.py", "a.py"], &[], "Main");
+        arranged("python3", &["a.py", "__main__.py"], None, &["__main__.py", "a.py"], &[], "__main__");
+        arranged("python3", &["a.py", "validate.py"], None, &["validate.py", "a.py"], &[], "validate");
+        arranged("python3", &["main.py", "a.py"], Some("a"), &["a.py", "main.py"], &[], "a");
+        arranged("python3", &["main.py", "a.py"], Some("a.py"), &["a.py", "main.py"], &[], "a");
+        arranged("python3", &["a.py", "b.txt"], None, &["a.py"], &["b.txt"], "a");
+        arranged("cpp17", &["a.c", "a.h", "b.cc"], None, &["a.c", "b.cc"], &["a.h"], "a");
+        // Whoever states the language may call the file anything, even a header.
+        arranged("c", &["solution"], None, &["main.c"], &[], "main");
+        arranged("c", &["solution.h"], None, &["main.c"], &[], "main");
+        let languages = languages();
+        let python = languages.get("python3").expect("Python");
+        let missing = arrange(python, files(&["a.py"]), Vec::new(), Some("b"));
+        assert_eq!(missing, Err(SourcesError::NoEntry { entry: "b".to_owned() }));
+        assert_eq!(
+            arrange(python, Vec::new(), Vec::new(), None),
+            Err(SourcesError::NoFiles),
+            "nothing is no program"
+        );
+    }
+
+    #[test]
+    fn included_files_take_the_place_of_those_of_their_name() {
+        let languages = languages();
+        let c = languages.get("c").expect("C");
+        let given = vec![SourceFile::new("a.c", "own"), SourceFile::new("grader.c", "forged")];
+        let included = vec![SourceFile::new("grader.c", "real"), SourceFile::new("grader.h", "header")];
+        let found = arrange(c, given, included, None).expect("a program");
+        assert_eq!(
+            found.sources,
+            [SourceFile::new("a.c", "own"), SourceFile::new("grader.c", "real")],
+            "the package's file and not the submission's"
+        );
+        assert_eq!(found.others, [SourceFile::new("grader.h", "header")]);
+    }
+}
