@@ -7,5 +7,6 @@ pub mod default_validator;
 pub mod event;
 pub mod ids;
 pub mod problem;
+pub mod scoring;
 pub mod submission;
 pub mod verdict;
