@@ -64,14 +64,16 @@ pub struct Published {
     pub warnings: Vec<Warning>,
 }
 
-/// Publishes the package in `folder`. One whose content is current already is left as it is.
+/// Publishes the package at `path`, a folder or an archive. One whose content is current already is left as it is.
 pub async fn publish(
     store: &JetStreamStore,
     judge: &Judge,
-    folder: &Path,
+    path: &Path,
     now: Timestamp,
 ) -> Result<Published, PublishError> {
-    let loaded = problems::load(folder, Mode::Lenient)?;
+    let opened = problems::open(path)?;
+    let folder = opened.root();
+    let loaded = opened.load(Mode::Lenient)?;
     let package = loaded.package;
     if !package.unsupported().is_empty() {
         let asked: Vec<String> = package.unsupported().iter().map(ToString::to_string).collect();

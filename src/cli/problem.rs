@@ -17,7 +17,7 @@ use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::languages::Languages;
 use crate::nats_server::Role;
-use crate::problems::{self, Mode, PackageError, Warning};
+use crate::problems::{self, Mode, Opened, PackageError, Warning};
 use crate::publish::{self, PublishError};
 use crate::store::jetstream::JetStreamStore;
 use crate::verify::{self, Entry, Progress, Verified};
@@ -44,8 +44,8 @@ pub(crate) enum ProblemCommand {
 /// Arguments of `assize problem verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Folders of problem packages.
-    #[arg(required = true, value_name = "DIR")]
+    /// Problem packages: folders, or archives (.zip, .kpp).
+    #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<PathBuf>,
     /// Refuse packages that deviate from their format, instead of warning.
     #[arg(long)]
@@ -67,8 +67,8 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `assize problem publish`.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// Folders of problem packages.
-    #[arg(required = true, value_name = "DIR")]
+    /// Problem packages: folders, or archives (.zip, .kpp).
+    #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<PathBuf>,
     /// Print one JSON object per package.
     #[arg(long)]
@@ -89,14 +89,16 @@ pub(crate) async fn run(command: ProblemCommand) -> anyhow::Result<Exit> {
 /// A package to verify, or why it cannot be.
 struct Loaded {
     folder: PathBuf,
+    /// Where its files lie, for as long as they are needed.
+    _opened: Option<Opened>,
     warnings: Vec<Warning>,
     package: Result<Arc<JudgePackage>, String>,
 }
 
 async fn verify(args: VerifyArgs) -> anyhow::Result<Exit> {
     for folder in &args.packages {
-        if !folder.is_dir() {
-            return Err(Usage(format!("{} is not a folder", folder.display())).into());
+        if !folder.exists() {
+            return Err(Usage(format!("{} does not exist", folder.display())).into());
         }
     }
     let languages = match &args.languages {
@@ -159,30 +161,33 @@ async fn offers_for(entries: &[Entry], languages: &Languages, launcher: &Launche
 
 fn load(folder: &Path, mode: Mode) -> anyhow::Result<Loaded> {
     let folder = folder.to_owned();
-    let broken = |warnings, error: &dyn std::error::Error| Loaded {
-        folder: folder.clone(),
-        warnings,
-        package: Err(chain(error)),
+    let refused = |warnings, why: String| {
+        Ok(Loaded { folder: folder.clone(), _opened: None, warnings, package: Err(why) })
     };
-    let loaded = match problems::load(&folder, mode) {
+    let opened = problems::open(&folder);
+    let loaded = opened.and_then(|opened| opened.load(mode).map(|loaded| (opened, loaded)));
+    let (opened, loaded) = match loaded {
         Ok(loaded) => loaded,
         Err(PackageError::Deviations { warnings }) => {
-            let package = Err(format!("deviates from its format in {} places", warnings.len()));
-            return Ok(Loaded { folder, warnings, package });
+            let why = format!("deviates from its format in {} places", warnings.len());
+            return refused(warnings, why);
         }
         Err(error @ PackageError::Io { .. }) => {
             return Err(error).with_context(|| folder.display().to_string());
         }
-        Err(error @ PackageError::Invalid { .. }) => return Ok(broken(Vec::new(), &error)),
+        Err(error @ PackageError::Invalid { .. }) => return refused(Vec::new(), chain(&error)),
     };
     let asked: Vec<String> = loaded.package.unsupported().iter().map(ToString::to_string).collect();
     if !asked.is_empty() {
-        let package = Err(format!("needs what this judge cannot do yet: {}", asked.join("; ")));
-        return Ok(Loaded { folder, warnings: loaded.warnings, package });
+        let why = format!("needs what this judge cannot do yet: {}", asked.join("; "));
+        return refused(loaded.warnings, why);
     }
-    match JudgePackage::new(loaded.package, &folder) {
-        Ok(package) => Ok(Loaded { folder, warnings: loaded.warnings, package: Ok(Arc::new(package)) }),
-        Err(error) => Ok(broken(loaded.warnings, &error)),
+    match JudgePackage::new(loaded.package, opened.root()) {
+        Ok(package) => {
+            let package = Ok(Arc::new(package));
+            Ok(Loaded { folder, _opened: Some(opened), warnings: loaded.warnings, package })
+        }
+        Err(error) => refused(loaded.warnings, chain(&error)),
     }
 }
 
@@ -355,8 +360,8 @@ fn short(path: &str) -> &str {
 
 async fn publish(args: PublishArgs) -> anyhow::Result<Exit> {
     for folder in &args.packages {
-        if !folder.is_dir() {
-            return Err(Usage(format!("{} is not a folder", folder.display())).into());
+        if !folder.exists() {
+            return Err(Usage(format!("{} does not exist", folder.display())).into());
         }
     }
     let settings = args.nats.settings(&args.data.root()?, Role::Api)?;

@@ -133,7 +133,7 @@ fn damaged(error: io::Error) -> PackageError {
 }
 
 /// The path of an entry, if it is one that stays inside: relative, without `..`, of bounded length.
-fn entry_path(bytes: &[u8]) -> Result<String, PackageError> {
+pub(super) fn entry_path(bytes: &[u8]) -> Result<String, PackageError> {
     let shown = || Place::file(bytes.escape_ascii().to_string());
     let invalid = |what: &str| Err(PackageError::invalid(shown(), what));
     let Ok(path) = std::str::from_utf8(bytes) else {

@@ -3,8 +3,8 @@
 //!
 //! A tour: [`load`] lists the files once (`tree`, which keeps everything inside the package), reads `problem.yaml`
 //! (`metadata`, through the tree of lines that `yaml` builds), then the testcases and groups (`testdata`) and the
-//! jury's submissions (`jury`), and puts a [`Package`] together. [`canonical_archive`] and [`unpack`] move packages
-//! between hosts by digest.
+//! jury's submissions (`jury`), and puts a [`Package`] together. [`open`] takes archives for directories;
+//! [`canonical_archive`] and [`unpack`] move packages between hosts by digest.
 //!
 //! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
 //! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
@@ -13,18 +13,21 @@ mod archive;
 mod error;
 mod jury;
 mod metadata;
+mod open;
 mod package;
 mod testdata;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod yaml;
+mod zipped;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
 pub use error::{PackageError, Place, Warning};
+pub use open::{Opened, open, open_zip};
 pub use package::{
     Expectation, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement,
     StatementKind, Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorSource,

@@ -119,7 +119,7 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let said = verify(&["--json"]).expect_code(1);
     assert!(said.json_lines()[0]["error"].as_str().unwrap().contains("problem.yaml:"), "{said:?}");
     let said = assize(folder.path(), &["problem", "verify", "/nowhere"]).expect_code(2);
-    assert!(said.stderr.contains("/nowhere is not a folder"), "{said:?}");
+    assert!(said.stderr.contains("/nowhere does not exist"), "{said:?}");
     assize(folder.path(), &["problem", "verify"]).expect_code(2);
 }
 
@@ -400,4 +400,46 @@ async fn a_package_for_sources_that_cannot_be_stored_is_refused() {
     let said = assize(judge.nats.root(), &["problem", "publish", package.to_str().unwrap()]);
     let said = said.expect_code(1);
     assert!(said.stdout.contains("limits.code is 2048000 bytes"), "{said:?}");
+}
+
+/// A zip of a package in a folder of its own name.
+fn zipped(package: &Path, into: &Path) -> PathBuf {
+    let name = package.file_name().unwrap().to_str().unwrap();
+    let path = into.join(format!("{name}.zip"));
+    let mut writer = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let mut folders = vec![package.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            let inside = entry.strip_prefix(package).unwrap().display();
+            writer.start_file(format!("{name}/{inside}"), zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut writer, &fs::read(entry).unwrap()).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_a_package_too() {
+    let judge = TestJudge::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let archive = zipped(&package, folder.path());
+    let said = assize(folder.path(), &["problem", "verify", archive.to_str().unwrap(), "--json"]);
+    let lines = said.expect_code(0).json_lines();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["ok"], true, "{lines:#?}");
+    // The same content, so the same revision, whichever way it comes.
+    for path in [&archive, &package] {
+        let said = assize(judge.nats.root(), &["problem", "publish", path.to_str().unwrap(), "--json"]);
+        assert_eq!(said.expect_code(0).json_lines()[0]["revision"], 1);
+    }
+    fs::write(&archive, "no archive").unwrap();
+    let said = assize(folder.path(), &["problem", "verify", archive.to_str().unwrap()]).expect_code(1);
+    assert!(said.stdout.contains("is not a readable zip"), "{said:?}");
 }
