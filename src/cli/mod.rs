@@ -16,6 +16,7 @@ mod replay;
 mod streams;
 mod submit;
 mod up;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -224,13 +224,11 @@ fn read_time_limit_files(
             }
         }
     }
-    let what = format!("states no time limit, assumed {TIME_LIMIT_DEFAULT_MS} ms");
-    warnings.push(Warning { place: Place::file(PROBLEM_YAML), what });
     Ok((TIME_LIMIT_DEFAULT_MS, TimeLimitSource::Default))
 }
 
 /// A number of seconds in milliseconds, rounded up.
-fn parse_seconds(text: &str) -> Result<u64, String> {
+pub fn parse_seconds(text: &str) -> Result<u64, String> {
     let text = text.trim();
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= TIME_LIMIT_SECONDS_MAX => {

@@ -11,6 +11,8 @@
 
 mod archive;
 mod error;
+mod expectation;
+mod glob;
 mod jury;
 mod metadata;
 mod open;
@@ -27,11 +29,17 @@ use std::path::Path;
 
 pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
 pub use error::{PackageError, Place, Warning};
+#[cfg(test)]
+pub(crate) use expectation::demands_of;
+pub use expectation::{Demand, Expectation, JuryVerdict, JuryVerdicts, OverallVerdict, TimeLimitUse};
+pub use glob::Glob;
 pub use open::{Opened, open, open_zip};
 pub use package::{
-    Expectation, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement,
-    StatementKind, Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorSource,
+    Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind, Testcase,
+    TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorSource,
 };
+
+pub use metadata::parse_seconds;
 
 use metadata::{Metadata, Name};
 use tree::Tree;
@@ -77,6 +85,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     {
         unsupported.push(Unsupported { feature: Feature::IncludedFiles, place: Place::file(*path) });
     }
+    let jury_submissions = jury::find(&tree, &metadata, &mut warnings)?;
     let package = Package {
         short_name,
         format: metadata.format,
@@ -88,7 +97,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         languages_allowed: metadata.languages_allowed,
         testcases: data.testcases,
         groups: data.groups,
-        jury_submissions: jury::find(&tree, &mut warnings),
+        jury_submissions,
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
         unsupported,

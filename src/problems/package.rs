@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::error::Place;
+use super::expectation::{Demand, Expectation};
 
 /// A problem package as its files state it. All paths are relative to the package's root, with `/`.
 #[derive(Debug, Clone, PartialEq)]
@@ -247,65 +248,26 @@ pub struct Group {
 }
 
 /// A submission by the jury, filed under what it is expected to get.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JurySubmission {
+    /// The name of its directory below `submissions/`; empty where it lies in none.
+    pub directory: String,
     /// What its directory promises.
     pub expectation: Expectation,
     /// Path of the file, or of the directory of a submission of several files.
     pub path: String,
     /// Paths of its files in byte order. At least one.
     pub files: Vec<String>,
-}
-
-/// What the directory of a jury submission promises.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Expectation {
-    /// `accepted`: right on all testcases, in time.
-    Accepted,
-    /// `partially_accepted`: accepted with less than all points.
-    PartiallyAccepted,
-    /// `wrong_answer`: wrong somewhere, and never too slow nor crashing.
-    WrongAnswer,
-    /// `time_limit_exceeded`: too slow somewhere, and never crashing.
-    TimeLimitExceeded,
-    /// `run_time_error`: crashes somewhere.
-    RunTimeError,
-    /// `rejected`: not accepted, for whatever reason.
-    Rejected,
-    /// `brute_force`: right, but perhaps too slow.
-    BruteForce,
-    /// A directory that the format does not know. It promises nothing by itself.
-    Unlisted(String),
-}
-
-impl Expectation {
-    /// The promise of a directory below `submissions/`.
-    pub fn of_directory(name: &str) -> Expectation {
-        match name {
-            "accepted" => Expectation::Accepted,
-            "partially_accepted" => Expectation::PartiallyAccepted,
-            "wrong_answer" => Expectation::WrongAnswer,
-            "time_limit_exceeded" => Expectation::TimeLimitExceeded,
-            "run_time_error" => Expectation::RunTimeError,
-            "rejected" => Expectation::Rejected,
-            "brute_force" => Expectation::BruteForce,
-            name => Expectation::Unlisted(name.to_owned()),
-        }
-    }
-
-    /// The name of the directory.
-    pub fn directory(&self) -> &str {
-        match self {
-            Expectation::Accepted => "accepted",
-            Expectation::PartiallyAccepted => "partially_accepted",
-            Expectation::WrongAnswer => "wrong_answer",
-            Expectation::TimeLimitExceeded => "time_limit_exceeded",
-            Expectation::RunTimeError => "run_time_error",
-            Expectation::Rejected => "rejected",
-            Expectation::BruteForce => "brute_force",
-            Expectation::Unlisted(name) => name,
-        }
-    }
+    /// All that it must do: what its directory promises, and what is stated elsewhere.
+    pub demands: Vec<Demand>,
+    /// Code of its language, where that is stated.
+    pub language: Option<String>,
+    /// Where it is entered, where that is stated.
+    pub entrypoint: Option<String>,
+    /// Who wrote it, where that is stated.
+    pub authors: Vec<String>,
+    /// Whether the jury suggests to publish it.
+    pub is_model_solution: bool,
 }
 
 /// A problem statement.

@@ -1,43 +1,68 @@
-//! Judges the jury's submissions of a package without any server, and holds each to what its folder promises.
+//! Judges the jury's submissions of a package without any server, and holds each to what is expected of it.
 //!
 //! Compiling and running are the worker's own (`worker::compile`, `worker::run`), so what is seen here is what a
 //! contestant would get. Submissions are spread over the slots, each compiled once. By default a submission is run
-//! until its promise is kept or broken for certain; running all testcases also finds broken promises of the kind
-//! "never too slow".
+//! until what it must do is done or cannot be done any more; running all testcases also finds what must never happen.
 //!
-//! `promise` says what each folder promises.
+//! A tour: [`verify`] takes one package. Where it states no time limit, `derive` measures those submissions that bound
+//! one, and `time_limit` chooses. Then each submission stands `trial`: it runs up to the limit with its margin, so that
+//! `promise` can tell what is wrong from what only a faster or slower host would see otherwise.
 
+mod derive;
+mod pool;
 mod promise;
+mod time_limit;
+mod trial;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::domain::event::CompileOutcome;
-use crate::domain::ids::LanguageId;
 use crate::domain::verdict::Verdict;
-use crate::error_chain::chain;
 use crate::languages::Languages;
-use crate::languages::sources::{self, SourceFile, Sources};
-use crate::problems::JurySubmission;
-use crate::worker::launch::{Confined, LaunchError, SlotHandle};
-use crate::worker::offers::{Offer, Offers};
-use crate::worker::packages::{JudgePackage, JudgePackageError};
-use crate::worker::{compile, run};
+use crate::problems::{Demand, Glob};
+use crate::worker::offers::Offers;
+use crate::worker::packages::JudgePackage;
 
-use promise::Promise;
+pub use derive::derive_time_limit;
+pub use pool::Pool;
+pub use time_limit::{Machine, Source, TimeLimit, Timed};
 
-/// A jury submission to judge.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The package.
-    pub package: Arc<JudgePackage>,
-    /// The submission.
-    pub submission: JurySubmission,
+use promise::{Held, Seen, View};
+use trial::{Caps, State, Trial};
+
+/// How often a testcase that hinges on the host's speed is run again.
+const REPEATS: usize = 2;
+/// With more such testcases than this it is no accident.
+const REPEATED_TESTCASES_MAX: usize = 5;
+
+/// What everything that is verified shares.
+pub struct Bench {
+    /// The languages that there are.
+    pub languages: Languages,
+    /// Those that work here.
+    pub offers: Offers,
+    /// The slots.
+    pub pool: Pool,
+}
+
+/// How a package is verified.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Run all testcases, also where a submission has done what it must already.
+    pub all: bool,
+    /// A time limit in milliseconds that takes the place of the package's.
+    pub time_limit_ms: Option<u64>,
+    /// Takes the place of the package's `ac_to_time_limit`.
+    pub ac_to_time_limit: Option<f64>,
+    /// Takes the place of the package's `time_limit_to_tle`.
+    pub time_limit_to_tle: Option<f64>,
+    /// Only the submissions whose paths below `submissions/` match.
+    pub submissions: Option<Glob>,
+    /// Only the testcases whose paths below `data/` match.
+    pub testcases: Option<Glob>,
 }
 
 /// What came of one jury submission.
@@ -45,18 +70,24 @@ pub struct Entry {
 pub struct Verified {
     /// Its path in the package.
     pub path: String,
-    /// The directory whose promise it is held to.
+    /// The directory that the jury filed it in.
     pub expected: String,
+    /// All that is demanded of it, in words: what its directory promises and what is stated elsewhere.
+    pub demands: Vec<String>,
     /// The language that it was taken for.
     pub language: Option<String>,
     /// The verdict that a contestant would get; none where it was not judged.
     pub got: Option<Verdict>,
-    /// Whether the promise was kept; none where it was not judged.
+    /// Whether it did what is expected; none where it was not judged.
     pub ok: Option<bool>,
-    /// Why the promise was not kept or the submission not judged; empty otherwise.
+    /// Whether that hinges on the host's speed: by the time limit it is otherwise than by the limit with its margin.
+    pub sensitive: bool,
+    /// Why it is not as expected, or was not judged, or hinges on the host's speed; empty otherwise.
     pub reason: String,
-    /// Whether that is our fault.
+    /// Whether that is our fault or the package's.
     pub fault: bool,
+    /// CPU time in milliseconds that it had on each testcase, with the factor of its language.
+    pub time_limit_ms: Option<u64>,
     /// What each testcase gave that was run.
     pub testcases: Vec<VerifiedTestcase>,
     /// How many testcases there are.
@@ -68,8 +99,11 @@ pub struct Verified {
 pub struct VerifiedTestcase {
     /// The testcase.
     pub testcase: String,
-    /// The verdict.
+    /// The verdict by the time limit.
     pub verdict: Verdict,
+    /// The verdict by the limit with its margin, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_with_margin: Option<Verdict>,
     /// CPU time in milliseconds, rounded up.
     pub cpu_ms: u64,
     /// Wall time in milliseconds, rounded up.
@@ -80,183 +114,203 @@ pub struct VerifiedTestcase {
     pub message: String,
 }
 
-/// What is told while jury submissions are judged.
+impl VerifiedTestcase {
+    fn seen_by(&self, view: View) -> Verdict {
+        match view {
+            View::AtLimit => self.verdict,
+            View::WithMargin => self.verdict_with_margin.unwrap_or(self.verdict),
+        }
+    }
+
+    fn message_by(&self, view: View) -> &str {
+        match (view, self.verdict_with_margin) {
+            (View::WithMargin, Some(verdict)) => verdict.title(),
+            _ => &self.message,
+        }
+    }
+}
+
+/// Something about a package as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Whether the package is wrong, and not only odd.
+    pub is_error: bool,
+    /// The file or the testcase, where one is to blame.
+    pub path: Option<String>,
+    /// What.
+    pub what: String,
+}
+
+impl Finding {
+    fn warning(path: Option<&str>, what: String) -> Finding {
+        Finding { is_error: false, path: path.map(str::to_owned), what }
+    }
+}
+
+/// What is told while a package is verified.
 #[derive(Debug)]
 pub enum Progress {
-    /// The entry of this index has run a testcase.
-    Testcase(usize),
-    /// The entry of this index is done.
-    Done(usize, Box<Verified>),
+    /// The submission of this path has run a testcase.
+    Testcase(String),
+    /// By this limit the submissions are judged: comes once, before the first submission is done.
+    TimeLimit(TimeLimit),
+    /// Something about the whole package.
+    Finding(Finding),
+    /// A submission is done.
+    Done(Box<Verified>),
 }
 
-/// Judges all entries, spread over the slots, and tells of each as it goes. With `all`, every testcase is run.
+/// Judges the submissions of a package, spread over the slots, and tells of each as it goes.
 pub async fn verify(
-    entries: &[Entry],
-    languages: &Languages,
-    offers: &Offers,
-    slots: &[SlotHandle],
-    all: bool,
-    progress: &mpsc::UnboundedSender<Progress>,
+    package: &Arc<JudgePackage>,
+    bench: &Bench,
+    options: &Options,
+    told: &mpsc::UnboundedSender<Progress>,
 ) {
-    let next = AtomicUsize::new(0);
-    let next = &next;
-    let workers = slots.iter().map(|slot| async move {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(entry) = entries.get(index) else { return };
-            let verified = verify_one(index, entry, languages, offers, slot, all, progress).await;
-            // Nobody is left to tell when the command was interrupted.
-            let _ = progress.send(Progress::Done(index, Box::new(verified)));
+    // Nobody is left to tell when the command was interrupted.
+    let tell = |progress| drop(told.send(progress));
+    let mut multipliers = package.package.limits.time_multipliers;
+    multipliers.ac_to_time_limit = options.ac_to_time_limit.unwrap_or(multipliers.ac_to_time_limit);
+    multipliers.time_limit_to_tle = options.time_limit_to_tle.unwrap_or(multipliers.time_limit_to_tle);
+    let submissions = package.package.jury_submissions.iter();
+    let mut trials: Vec<Trial> =
+        submissions.map(|submission| Trial::new(submission.clone(), &package.root, bench)).collect();
+    let limits = &package.package.limits;
+    let stated = match (options.time_limit_ms, Source::stated(limits.time_limit_source)) {
+        (Some(given_ms), _) => Some((given_ms, Source::Given)),
+        (None, Some(source)) => Some((limits.time_limit_ms, source)),
+        (None, None) => None,
+    };
+    let time_limit = match stated {
+        Some((time_limit_ms, source)) => TimeLimit {
+            time_limit_ms,
+            source,
+            margin: multipliers.time_limit_to_tle,
+            slowest_in_time: None,
+            fastest_too_slow: None,
+            machine: None,
+        },
+        None => {
+            let derived = derive::derive(package, bench, multipliers, &mut trials, told).await;
+            derived.findings.into_iter().for_each(|finding| tell(Progress::Finding(finding)));
+            derived.time_limit
         }
+    };
+    let caps = caps(&time_limit);
+    tell(Progress::TimeLimit(time_limit));
+    let wanted: BTreeSet<u32> = (package.testcases.iter())
+        .filter(|testcase| options.testcases.as_ref().is_none_or(|glob| glob.matches(testcase.name.as_str())))
+        .map(|testcase| testcase.index)
+        .collect();
+    let selected = trials.into_iter().filter(|trial| {
+        let path = trial.submission.path.strip_prefix("submissions/").unwrap_or(&trial.submission.path);
+        options.submissions.as_ref().is_none_or(|glob| glob.matches(path))
     });
-    futures::future::join_all(workers).await;
+    let wanted = &wanted;
+    let ends = selected.map(|trial| async move {
+        let verified = conclude(trial, package, bench, caps, wanted, options.all, told).await;
+        drop(told.send(Progress::Done(Box::new(verified))));
+    });
+    futures::future::join_all(ends).await;
 }
 
-async fn verify_one(
-    index: usize,
-    entry: &Entry,
-    languages: &Languages,
-    offers: &Offers,
-    slot: &SlotHandle,
+fn caps(time_limit: &TimeLimit) -> Caps {
+    let limit_ms = time_limit.time_limit_ms;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and far below 2^53"
+    )]
+    let cap_ms = (limit_ms as f64 * time_limit.margin).ceil() as u64;
+    Caps { limit_ms, cap_ms: cap_ms.max(limit_ms) }
+}
+
+/// Runs what is still to be run of a submission and holds it to its demands.
+async fn conclude(
+    mut trial: Trial,
+    package: &Arc<JudgePackage>,
+    bench: &Bench,
+    caps: Caps,
+    wanted: &BTreeSet<u32>,
     all: bool,
-    progress: &mpsc::UnboundedSender<Progress>,
+    told: &mpsc::UnboundedSender<Progress>,
 ) -> Verified {
-    let submission = &entry.submission;
+    let demands = trial.submission.demands.clone();
+    if let Some(offer) = &trial.language {
+        let cap_ms = caps.of(&offer.language).cap_ms;
+        trial.runs.retain(|index, run| wanted.contains(index) && !run.is_capped_below(cap_ms));
+    }
+    let is_done =
+        !all && !trial.runs.is_empty() && promise::is_decided(&demands, &trial.testcases(package, caps));
+    if !is_done {
+        let (stop_demands, path) = (demands.clone(), trial.submission.path.clone());
+        let stop = move |seen: &[VerifiedTestcase]| !all && promise::is_decided(&stop_demands, seen);
+        let told = told.clone();
+        let told = move || drop(told.send(Progress::Testcase(path.clone())));
+        trial.advance(package, bench, caps, wanted, Box::new(stop), told).await;
+    }
+    let may_hinge = !demands.iter().any(Demand::bounds_time_limit_above);
+    for _ in 0..REPEATS {
+        let hinging = trial.hinging(caps);
+        let is_accident = (1..=REPEATED_TESTCASES_MAX).contains(&hinging.len());
+        if !may_hinge || !is_accident || held(&trial, package, caps).0 == Held::Kept {
+            break;
+        }
+        trial.repeat(package, bench, caps, &hinging).await;
+    }
     let mut verified = Verified {
-        path: submission.path.clone(),
-        expected: submission.expectation.directory().to_owned(),
-        language: None,
+        path: trial.submission.path.clone(),
+        expected: trial.submission.directory.clone(),
+        demands: demands.iter().map(ToString::to_string).collect(),
+        language: trial.language.as_ref().map(|offer| offer.language.id.clone()),
         got: None,
         ok: None,
+        sensitive: false,
         reason: String::new(),
         fault: false,
+        time_limit_ms: trial.language.as_ref().map(|offer| caps.of(&offer.language).limit_ms),
         testcases: Vec::new(),
-        testcases_total: entry.package.testcases.len(),
+        testcases_total: wanted.len(),
     };
-    let files = match read(&entry.package.root, submission) {
-        Ok(files) => files,
-        Err(error) => return Verified { reason: chain(&error), fault: true, ..verified },
-    };
-    let language = match sources::language_of(&files, None, languages) {
-        Ok(language) => language,
-        Err(error) => return Verified { reason: error.to_string(), ..verified },
-    };
-    verified.language = Some(language.id.clone());
-    let offer = language.id.parse::<LanguageId>().ok().and_then(|id| offers.by_language.get(&id));
-    let Some(offer) = offer else {
-        let found = language.id.parse::<LanguageId>().ok().and_then(|id| offers.absent.get(&id));
-        let why = found.map_or("it was not asked for", String::as_str);
-        return Verified { reason: format!("{} does not work here: {why}", language.name), ..verified };
-    };
-    let sources = match sources::arrange(language, files, Vec::new(), None) {
-        Ok(sources) => sources,
-        Err(error) => return Verified { reason: error.to_string(), ..verified },
-    };
-    let promise = Promise::of(&submission.expectation, entry.package.package.format);
-    let (offer, package, told) = (offer.clone(), entry.package.clone(), progress.clone());
-    let result = slot
-        .call(move |confined| {
-            judge(confined, &offer, &sources, &package, &promise, all, || {
-                let _ = told.send(Progress::Testcase(index));
-            })
-        })
-        .await;
-    match result {
-        Ok(judged) => {
-            verified.got = Some(judged.got);
-            verified.ok = Some(judged.broken.is_none());
-            verified.reason = judged.broken.unwrap_or_default();
-            verified.testcases = judged.testcases;
-            verified
+    match &trial.state {
+        State::Skipped(reason) => verified.reason.clone_from(reason),
+        State::Fault(reason) => {
+            verified.got = Some(Verdict::Je);
+            verified.reason.clone_from(reason);
+            verified.fault = true;
         }
-        Err(error) => Verified { got: Some(Verdict::Je), reason: error.told(), fault: true, ..verified },
-    }
-}
-
-/// Why a jury submission could not be judged: never the submission's fault.
-#[derive(Debug, thiserror::Error)]
-enum VerifyError {
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    #[error(transparent)]
-    Package(#[from] JudgePackageError),
-    #[error("`{}` could not be read", path.display())]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl VerifyError {
-    /// All that is known of it, since whoever verifies may know all of the package.
-    fn told(&self) -> String {
-        match self {
-            Self::Package(JudgePackageError::Validator(fault)) if !fault.said().is_empty() => {
-                format!("{}: {}", chain(self), fault.said())
-            }
-            _ => chain(self),
+        State::Waiting(_) | State::Ready(_) | State::DoesNotCompile { .. } => {
+            let (held, got) = held(&trial, package, caps);
+            verified.got = Some(got);
+            verified.ok = Some(!matches!(held, Held::Broken(_)));
+            verified.sensitive = matches!(held, Held::Sensitive(_));
+            verified.reason = match (held, &trial.state) {
+                (Held::Kept, _) => String::new(),
+                (Held::Sensitive(why), _) => format!("sensitive to the time limit: {why}"),
+                (Held::Broken(why), State::DoesNotCompile { diagnostics, .. }) => {
+                    format!("{why}: {}", first_lines(diagnostics))
+                }
+                (Held::Broken(why), _) => why,
+            };
+            verified.testcases = trial.testcases(package, caps);
         }
     }
+    verified
 }
 
-/// The files of a submission, named as they lie in its directory.
-fn read(root: &Path, submission: &JurySubmission) -> Result<Vec<SourceFile>, VerifyError> {
-    let files = submission.files.iter().map(|file| {
-        let path = root.join(file);
-        let bytes = std::fs::read(&path).map_err(|source| VerifyError::Read { path, source })?;
-        let name = match file.strip_prefix(&submission.path) {
-            Some("") | None => file.rsplit('/').next().unwrap_or(file),
-            Some(below) => below.trim_start_matches('/'),
-        };
-        Ok(SourceFile::new(name, bytes))
-    });
-    files.collect()
-}
-
-struct Judged {
-    got: Verdict,
-    broken: Option<String>,
-    testcases: Vec<VerifiedTestcase>,
-}
-
-fn judge(
-    slot: &mut Confined<'_>,
-    offer: &Offer,
-    sources: &Sources,
-    package: &JudgePackage,
-    promise: &Promise,
-    all: bool,
-    told: impl Fn(),
-) -> Result<Judged, VerifyError> {
-    let compiled = compile::compile(slot, &offer.language, sources)?;
-    if compiled.outcome != CompileOutcome::Succeeded {
-        let got = match compiled.outcome {
-            CompileOutcome::LimitExceeded => Verdict::Ctl,
-            CompileOutcome::Failed | CompileOutcome::Succeeded => Verdict::Ce,
-        };
-        let broken = (!promise.is_nothing())
-            .then(|| format!("it does not compile: {}", first_lines(&compiled.diagnostics)));
-        return Ok(Judged { got, broken, testcases: Vec::new() });
-    }
-    let mut testcases = Vec::new();
-    let (language, limits) = (&offer.language, package.run_limits(&offer.language));
-    run::judge_all(slot, language, &compiled.program, package, limits, &BTreeSet::new(), |index, result| {
-        let name = &package.testcases[index as usize - 1].name;
-        testcases.push(VerifiedTestcase {
-            testcase: name.to_string(),
-            verdict: result.verdict,
-            cpu_ms: result.run.cpu_ms,
-            wall_ms: result.run.wall_ms,
-            memory_bytes: result.run.memory_bytes,
-            message: result.message,
-        });
-        told();
-        all || !promise.is_decided(&testcases)
-    })?;
-    let first = testcases.iter().find(|testcase| testcase.verdict != Verdict::Ac);
-    let got = first.map_or(Verdict::Ac, |testcase| testcase.verdict);
-    Ok(Judged { got, broken: promise.broken(&testcases), testcases })
+/// What holding it to its demands gives, and the verdict that a contestant would get.
+fn held(trial: &Trial, package: &JudgePackage, caps: Caps) -> (Held, Verdict) {
+    let testcases = trial.testcases(package, caps);
+    let overall = |view| match trial.state {
+        State::DoesNotCompile { verdict, .. } => verdict,
+        _ => {
+            let mut verdicts = testcases.iter().map(|testcase| testcase.seen_by(view));
+            verdicts.find(|verdict| *verdict != Verdict::Ac).unwrap_or(Verdict::Ac)
+        }
+    };
+    let (at_limit, with_margin) = (overall(View::AtLimit), overall(View::WithMargin));
+    let seen = Seen { testcases: &testcases, at_limit, with_margin, score: None };
+    (promise::hold(&trial.submission.demands, &seen), at_limit)
 }
 
 /// The first errors that a compiler names, or its first line.

@@ -1,9 +1,11 @@
 //! `assize problem`: the jury's submissions are judged without a server, and packages are published.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use assize::domain::submission::JudgingEnd;
+use serde_json::Value;
 
 use crate::harness::cli::assize;
 use crate::harness::judge::{TestJudge, sample_package};
@@ -33,7 +35,10 @@ fn a_package_whose_promises_are_kept_passes() {
     let folder = tempfile::tempdir().unwrap();
     let package = sample_package("a");
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json", "--all"]);
-    let lines = said.expect_code(0).json_lines();
+    let mut lines = said.expect_code(0).json_lines();
+    let last = lines.pop().unwrap();
+    assert!(last["ok"] == true && last["tally"]["kept"] == 8 && last.get("path").is_none(), "{last:#}");
+    assert_eq!(last["time_limit"]["source"], "dot_timelimit");
     assert_eq!(lines.len(), 8, "{lines:#?}");
     for line in &lines {
         assert_eq!(line["ok"], true, "{line:#}");
@@ -75,12 +80,19 @@ fn broken_promises_are_told_with_the_reason() {
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
     let lines = said.expect_code(1).json_lines();
     let line = |path: &str| {
-        lines.iter().find(|line| line["path"].as_str().unwrap().ends_with(path)).expect(path).clone()
+        let is_it = |line: &&Value| line["path"].as_str().is_some_and(|found| found.ends_with(path));
+        lines.iter().find(is_it).expect(path).clone()
     };
     assert_eq!(line("sum.py")["ok"], true);
     assert_eq!(line("several")["got"], "AC", "{lines:#?}");
     assert_eq!(line("wrong.py")["got"], "WA");
-    assert!(line("wrong.py")["reason"].as_str().unwrap().starts_with("sample/1: WA: "), "{lines:#?}");
+    assert!(
+        line("wrong.py")["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("sample/1: WA, where accepted/ permits AC: "),
+        "{lines:#?}"
+    );
     assert_eq!(line("broken.cpp")["got"], "CE");
     assert!(line("broken.cpp")["reason"].as_str().unwrap().contains("error:"), "{lines:#?}");
     assert_eq!(line("right.py")["got"], "AC");
@@ -92,6 +104,121 @@ fn broken_promises_are_told_with_the_reason() {
         assert!(said.stdout.contains(words), "{}", said.stdout);
     }
     assert!(!said.stdout.contains('\x1b'), "{}", said.stdout);
+}
+
+/// A program that uses so many seconds of CPU time before it answers.
+fn slow(seconds: f64) -> String {
+    format!(
+        "import time\nwhile time.process_time() < {seconds}: pass\nprint(sum(map(int, input().split())))\n"
+    )
+}
+
+/// The lines of submissions by path below `submissions/`, and the last line, which is the package's.
+fn submissions_of(lines: Vec<Value>) -> (BTreeMap<String, Value>, Value) {
+    let (submissions, packages): (Vec<Value>, Vec<Value>) =
+        lines.into_iter().partition(|line| line.get("path").is_some());
+    let path = |line: &Value| line["path"].as_str().unwrap().replace("submissions/", "");
+    (submissions.into_iter().map(|line| (path(&line), line)).collect(), packages.last().unwrap().clone())
+}
+
+#[test]
+fn a_time_limit_is_derived_from_all_that_must_be_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let put = |path: &str, code: &str| {
+        let path = package.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, code).unwrap();
+    };
+    fs::remove_dir_all(package.join("data/sample")).unwrap();
+    let yaml = |limits: &str| format!("name: A\nlimits: {{time_resolution: 0.1, {limits}}}\n");
+    put("problem.yaml", &yaml("time_multiplier: 3, time_safety_margin: 1.5"));
+    put("submissions/accepted/slow.py", &slow(0.3));
+    put("submissions/time_limit_exceeded/never.py", "while True: pass\n");
+    put("submissions/other_ac/slower.py", &slow(0.5));
+    let verify = |extra: &[&str]| {
+        let arguments = [&["problem", "verify", package.to_str().unwrap(), "--json"], extra].concat();
+        assize(folder.path(), &arguments)
+    };
+    let (submissions, whole) = submissions_of(verify(&[]).expect_code(0).json_lines());
+    let limit = &whole["time_limit"];
+    // A little more than 0.3 s with the interpreter's start, times three.
+    let milliseconds = limit["time_limit_ms"].as_u64().unwrap();
+    assert!((900..=1500).contains(&milliseconds) && milliseconds % 100 == 0, "{whole:#}");
+    assert_eq!(limit["source"], "derived");
+    assert_eq!(limit["slowest_in_time"]["submission"], "submissions/accepted/slow.py");
+    assert!(limit["machine"]["cpu"].is_string() && limit["machine"]["kernel"].is_string(), "{limit:#}");
+    assert_eq!(submissions["time_limit_exceeded/never.py"]["got"], "TLE");
+    assert_eq!(submissions["other_ac/slower.py"]["got"], "AC");
+    // What is given takes the place of what would be derived, and of the factors.
+    let (_, whole) = submissions_of(verify(&["--time-limit", "2.5"]).expect_code(0).json_lines());
+    assert_eq!(
+        (&whole["time_limit"]["time_limit_ms"], &whole["time_limit"]["source"]),
+        (&2500.into(), &"given".into())
+    );
+    let (_, whole) = submissions_of(
+        verify(&["--ac-to-time-limit", "6", "--submission", "accepted"]).expect_code(0).json_lines(),
+    );
+    assert!(whole["time_limit"]["time_limit_ms"].as_u64().unwrap() >= 1800, "{whole:#}");
+    for wrong in
+        [["--time-limit", "0"], ["--time-limit", "x"], ["--ac-to-time-limit", "0.5"], ["--submission", "["]]
+    {
+        verify(&wrong).expect_code(2);
+    }
+    // One that must be too slow and is not so slow: a limit between, and the contradiction is told.
+    put("submissions/time_limit_exceeded/rather_slow.py", &slow(0.7));
+    let (submissions, whole) = submissions_of(verify(&[]).expect_code(0).json_lines());
+    let milliseconds = whole["time_limit"]["time_limit_ms"].as_u64().unwrap();
+    assert!((310..=700).contains(&milliseconds), "{whole:#}");
+    assert!(whole["findings"].to_string().contains("no time limit is at least 3 times"), "{whole:#}");
+    assert_eq!(
+        whole["time_limit"]["fastest_too_slow"]["submission"],
+        "submissions/time_limit_exceeded/rather_slow.py"
+    );
+    assert_eq!(submissions["time_limit_exceeded/rather_slow.py"]["got"], "TLE");
+    assert_eq!(submissions["accepted/slow.py"]["got"], "AC");
+    // Nothing to derive it from.
+    fs::remove_dir_all(package.join("submissions/accepted")).unwrap();
+    let (_, whole) = submissions_of(verify(&["--submission", "other_ac"]).expect_code(0).json_lines());
+    assert_eq!(whole["time_limit"]["source"], "default");
+    assert!(whole["findings"].to_string().contains("nothing to derive one from"), "{whole:#}");
+}
+
+#[test]
+fn what_hinges_on_the_margin_is_told_and_not_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("data/sample")).unwrap();
+    fs::write(package.join(".timelimit"), "0.5\n").unwrap();
+    fs::write(package.join("submissions/accepted/close.py"), slow(0.6)).unwrap();
+    fs::create_dir_all(package.join("submissions/time_limit_exceeded")).unwrap();
+    fs::write(package.join("submissions/time_limit_exceeded/close.py"), slow(0.8)).unwrap();
+    fs::write(package.join("submissions/time_limit_exceeded/quick.py"), slow(0.0)).unwrap();
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let (submissions, whole) = submissions_of(said.expect_code(1).json_lines());
+    for path in ["accepted/close.py", "time_limit_exceeded/close.py"] {
+        let line = &submissions[path];
+        assert_eq!(
+            (&line["got"], &line["ok"], &line["sensitive"]),
+            (&"TLE".into(), &true.into(), &true.into()),
+            "{line:#}"
+        );
+        assert!(line["reason"].as_str().unwrap().starts_with("sensitive to the time limit: "), "{line:#}");
+        assert_eq!(line["testcases"][0]["verdict_with_margin"], "AC", "{line:#}");
+    }
+    let quick = &submissions["time_limit_exceeded/quick.py"];
+    assert_eq!((&quick["ok"], &quick["got"]), (&false.into(), &"AC".into()), "{quick:#}");
+    assert!(quick["reason"].as_str().unwrap().contains("no testcase gave TLE"), "{quick:#}");
+    assert_eq!((&whole["tally"]["sensitive"], &whole["tally"]["broken"]), (&2.into(), &1.into()));
+    // Only some of it.
+    let some = ["--submission", "*/close.py", "--testcase", "secret", "--time-limit", "2"];
+    let arguments = [&["problem", "verify", package.to_str().unwrap(), "--json"], &some[..]].concat();
+    let (submissions, _) = submissions_of(assize(folder.path(), &arguments).expect_code(1).json_lines());
+    assert_eq!(submissions.len(), 2);
+    assert!(
+        submissions.values().all(|line| line["testcases_total"] == 1 && line["got"] == "AC"),
+        "{submissions:#?}"
+    );
 }
 
 #[test]
@@ -432,7 +559,7 @@ async fn an_archive_is_a_package_too() {
     let archive = zipped(&package, folder.path());
     let said = assize(folder.path(), &["problem", "verify", archive.to_str().unwrap(), "--json"]);
     let lines = said.expect_code(0).json_lines();
-    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines.len(), 2, "one submission and the package: {lines:#?}");
     assert_eq!(lines[0]["ok"], true, "{lines:#?}");
     // The same content, so the same revision, whichever way it comes.
     for path in [&archive, &package] {

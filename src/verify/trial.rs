@@ -1,0 +1,337 @@
+//! A jury submission on trial: compiled once, run on its testcases in one go or in several, by limits that may only be
+//! known afterwards.
+//!
+//! A run is kept as it was seen, under a cap. What it means by a limit below the cap follows from its CPU time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::domain::event::CompileOutcome;
+use crate::domain::ids::LanguageId;
+use crate::domain::verdict::{RunLimits, Verdict};
+use crate::error_chain::chain;
+use crate::languages::Language;
+use crate::languages::sources::{self, SourceFile, Sources};
+use crate::problems::JurySubmission;
+use crate::worker::launch::{LaunchError, ProgramFile};
+use crate::worker::offers::Offer;
+use crate::worker::packages::{JudgePackage, JudgePackageError};
+use crate::worker::{compile, run};
+
+use super::{Bench, VerifiedTestcase};
+
+/// A submission and what is known of it by now.
+pub(super) struct Trial {
+    pub(super) submission: JurySubmission,
+    pub(super) language: Option<Arc<Offer>>,
+    pub(super) state: State,
+    /// By index of the testcase.
+    pub(super) runs: BTreeMap<u32, Run>,
+}
+
+/// How far a trial is.
+pub(super) enum State {
+    /// It can be compiled.
+    Waiting(Arc<Sources>),
+    /// It is compiled.
+    Ready(Arc<Vec<ProgramFile>>),
+    /// It does not compile.
+    DoesNotCompile { verdict: Verdict, diagnostics: String },
+    /// It is not judged, and why.
+    Skipped(String),
+    /// Judging it failed through our fault or the package's.
+    Fault(String),
+}
+
+/// One run on one testcase, as it was seen.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    /// The verdict by the cap.
+    verdict: Verdict,
+    /// The cap on CPU time that it ran under, with the factor of the language.
+    cap_ms: u64,
+    pub(super) cpu_ms: u64,
+    wall_ms: u64,
+    memory_bytes: u64,
+    message: String,
+}
+
+impl Run {
+    /// The verdict by a limit of at most the cap. Whatever ended a run that took longer would have come too late.
+    pub(super) fn verdict_by(&self, limit_ms: u64) -> Verdict {
+        if self.cpu_ms > limit_ms { Verdict::Tle } else { self.verdict }
+    }
+
+    /// Whether the cap ended it, so that it says nothing about a limit beyond.
+    pub(super) fn is_capped_below(&self, limit_ms: u64) -> bool {
+        self.cpu_ms > self.cap_ms && self.cap_ms < limit_ms
+    }
+
+    fn is_too_slow_on_the_clock(&self) -> bool {
+        matches!(self.verdict, Verdict::Wtl | Verdict::Ile)
+    }
+}
+
+/// Limits on CPU time in milliseconds, before the factor of a language.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caps {
+    /// The limit that contestants are held to.
+    pub(super) limit_ms: u64,
+    /// The limit with the margin: what runs are ended at.
+    pub(super) cap_ms: u64,
+}
+
+impl Caps {
+    /// With the factor of a language.
+    pub(super) fn of(self, language: &Language) -> Caps {
+        Caps { limit_ms: scaled(self.limit_ms, language), cap_ms: scaled(self.cap_ms, language) }
+    }
+}
+
+/// A time with the factor of a language, rounded up.
+pub(super) fn scaled(time_ms: u64, language: &Language) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and far below 2^53"
+    )]
+    let scaled = (time_ms as f64 * language.time_factor - 1e-6).ceil() as u64;
+    scaled.max(1)
+}
+
+/// When to stop before all testcases have run.
+pub(super) type Stop = Box<dyn Fn(&[VerifiedTestcase]) -> bool + Send>;
+
+impl Trial {
+    /// A submission before anything was done with it.
+    pub(super) fn new(submission: JurySubmission, root: &Path, bench: &Bench) -> Trial {
+        let (language, state) = begin(&submission, root, bench);
+        Trial { submission, language, state, runs: BTreeMap::new() }
+    }
+
+    /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first.
+    pub(super) async fn advance(
+        &mut self,
+        package: &Arc<JudgePackage>,
+        bench: &Bench,
+        caps: Caps,
+        wanted: &BTreeSet<u32>,
+        stop: Stop,
+        told: impl Fn() + Send + 'static,
+    ) {
+        let Some(offer) = self.language.clone() else { return };
+        let compiled = match &self.state {
+            State::Waiting(sources) => Err(sources.clone()),
+            State::Ready(program) => Ok(program.clone()),
+            State::DoesNotCompile { .. } | State::Skipped(_) | State::Fault(_) => return,
+        };
+        let skipped: BTreeSet<u32> = (package.testcases.iter().map(|testcase| testcase.index))
+            .filter(|index| !wanted.contains(index) || self.runs.contains_key(index))
+            .collect();
+        if compiled.is_ok() && skipped.len() == package.testcases.len() {
+            return;
+        }
+        let mut seen = self.testcases(package, caps);
+        let caps = caps.of(&offer.language);
+        let Some(slot) = bench.pool.slot().await else {
+            return self.state = State::Fault(LaunchError::SlotGone.to_string());
+        };
+        let package = package.clone();
+        let went = slot.call(move |confined| {
+            let program = match compiled {
+                Ok(program) => program,
+                Err(sources) => {
+                    let compiled = compile::compile(confined, &offer.language, &sources)?;
+                    let verdict = match compiled.outcome {
+                        CompileOutcome::Succeeded => None,
+                        CompileOutcome::LimitExceeded => Some(Verdict::Ctl),
+                        CompileOutcome::Failed => Some(Verdict::Ce),
+                    };
+                    if let Some(verdict) = verdict {
+                        let diagnostics = compiled.diagnostics;
+                        let state = State::DoesNotCompile { verdict, diagnostics };
+                        return Ok(Went { state, runs: Vec::new() });
+                    }
+                    Arc::new(compiled.program)
+                }
+            };
+            let limits = RunLimits { time_limit_ms: caps.cap_ms, ..package.run_limits(&offer.language) };
+            let mut runs = Vec::new();
+            run::judge_all(
+                confined,
+                &offer.language,
+                &program,
+                &package,
+                limits,
+                &skipped,
+                |index, result| {
+                    let run = Run {
+                        verdict: result.verdict,
+                        cap_ms: caps.cap_ms,
+                        cpu_ms: result.run.cpu_ms,
+                        wall_ms: result.run.wall_ms,
+                        memory_bytes: result.run.memory_bytes,
+                        message: result.message,
+                    };
+                    let name = package.testcases[index as usize - 1].name.as_str();
+                    seen.push(verified(name, &run, caps));
+                    runs.push((index, run));
+                    told();
+                    !stop(&seen)
+                },
+            )?;
+            Ok::<_, VerifyError>(Went { state: State::Ready(program), runs })
+        });
+        match went.await {
+            Ok(Went { state, runs }) => {
+                self.state = state;
+                self.runs.extend(runs);
+            }
+            Err(error) => self.state = State::Fault(error.told()),
+        }
+    }
+
+    /// Runs testcases once more and keeps the faster run of each: what else the host does can only slow a program.
+    pub(super) async fn repeat(
+        &mut self,
+        package: &Arc<JudgePackage>,
+        bench: &Bench,
+        caps: Caps,
+        testcases: &BTreeSet<u32>,
+    ) {
+        let before: Vec<(u32, Run)> =
+            testcases.iter().filter_map(|index| Some((*index, self.runs.remove(index)?))).collect();
+        self.advance(package, bench, caps, testcases, Box::new(|_| false), || ()).await;
+        for (index, run) in before {
+            let is_better = self.runs.get(&index).is_some_and(|again| {
+                run.is_too_slow_on_the_clock() && !again.is_too_slow_on_the_clock()
+                    || again.cpu_ms < run.cpu_ms && !again.is_too_slow_on_the_clock()
+            });
+            if !is_better {
+                self.runs.insert(index, run);
+            }
+        }
+    }
+
+    /// The testcases that a faster host would have let pass, or that ran out of time only on the clock.
+    pub(super) fn hinging(&self, caps: Caps) -> BTreeSet<u32> {
+        let Some(offer) = &self.language else { return BTreeSet::new() };
+        let caps = caps.of(&offer.language);
+        let hinges = |run: &Run| {
+            run.verdict_by(caps.limit_ms) != run.verdict_by(caps.cap_ms) || run.is_too_slow_on_the_clock()
+        };
+        self.runs.iter().filter(|(_, run)| hinges(run)).map(|(index, _)| *index).collect()
+    }
+
+    /// What its runs give by the limit and by the cap, in the order of judging.
+    pub(super) fn testcases(&self, package: &JudgePackage, caps: Caps) -> Vec<VerifiedTestcase> {
+        let Some(offer) = &self.language else { return Vec::new() };
+        let caps = caps.of(&offer.language);
+        let runs = self.runs.iter();
+        runs.map(|(index, run)| verified(package.testcases[*index as usize - 1].name.as_str(), run, caps))
+            .collect()
+    }
+
+    /// The slowest of its accepted or too slow runs among some testcases, its time without the language's factor.
+    pub(super) fn slowest(&self, among: &BTreeSet<u32>) -> Option<(u32, u64)> {
+        let factor = self.language.as_ref()?.language.time_factor;
+        let timed = |run: &Run| matches!(run.verdict, Verdict::Ac | Verdict::Tle);
+        let runs = self.runs.iter().filter(|(index, run)| among.contains(index) && timed(run));
+        let (index, run) = runs.max_by_key(|(_, run)| run.cpu_ms)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and far below 2^53"
+        )]
+        Some((*index, (run.cpu_ms as f64 / factor).ceil() as u64))
+    }
+}
+
+struct Went {
+    state: State,
+    runs: Vec<(u32, Run)>,
+}
+
+fn verified(testcase: &str, run: &Run, caps: Caps) -> VerifiedTestcase {
+    let (verdict, with_margin) = (run.verdict_by(caps.limit_ms), run.verdict_by(caps.cap_ms));
+    let message = if verdict == Verdict::Tle {
+        format!("used {} ms of CPU time; the limit is {} ms", run.cpu_ms, caps.limit_ms)
+    } else {
+        run.message.clone()
+    };
+    VerifiedTestcase {
+        testcase: testcase.to_owned(),
+        verdict,
+        verdict_with_margin: (with_margin != verdict).then_some(with_margin),
+        cpu_ms: run.cpu_ms,
+        wall_ms: run.wall_ms,
+        memory_bytes: run.memory_bytes,
+        message,
+    }
+}
+
+/// The language of a submission, as far as it has one, and what is to be compiled or why it cannot be judged.
+fn begin(submission: &JurySubmission, root: &Path, bench: &Bench) -> (Option<Arc<Offer>>, State) {
+    let files = match read(root, submission) {
+        Ok(files) => files,
+        Err(error) => return (None, State::Fault(chain(&error))),
+    };
+    let language = match sources::language_of(&files, submission.language.as_deref(), &bench.languages) {
+        Ok(language) => language,
+        Err(error) => return (None, State::Skipped(error.to_string())),
+    };
+    let id = language.id.parse::<LanguageId>().ok();
+    let Some(offer) = id.as_ref().and_then(|id| bench.offers.by_language.get(id)) else {
+        let why =
+            id.and_then(|id| bench.offers.absent.get(&id)).map_or("it was not asked for", String::as_str);
+        let why = State::Skipped(format!("{} does not work here: {why}", language.name));
+        return (Some(Arc::new(Offer { language: language.clone(), toolchain: String::new() })), why);
+    };
+    let state = match sources::arrange(language, files, Vec::new(), submission.entrypoint.as_deref()) {
+        Ok(sources) => State::Waiting(Arc::new(sources)),
+        Err(error) => State::Skipped(error.to_string()),
+    };
+    (Some(offer.clone()), state)
+}
+
+/// The files of a submission, named as they lie in its directory.
+fn read(root: &Path, submission: &JurySubmission) -> Result<Vec<SourceFile>, VerifyError> {
+    let files = submission.files.iter().map(|file| {
+        let path = root.join(file);
+        let bytes = std::fs::read(&path).map_err(|source| VerifyError::Read { path, source })?;
+        let name = match file.strip_prefix(&submission.path) {
+            Some("") | None => file.rsplit('/').next().unwrap_or(file),
+            Some(below) => below.trim_start_matches('/'),
+        };
+        Ok(SourceFile::new(name, bytes))
+    });
+    files.collect()
+}
+
+/// Why a jury submission could not be judged: never the submission's fault.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum VerifyError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Package(#[from] JudgePackageError),
+    #[error("`{}` could not be read", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl VerifyError {
+    /// All that is known of it, since whoever verifies may know all of the package.
+    fn told(&self) -> String {
+        match self {
+            Self::Package(JudgePackageError::Validator(fault)) if !fault.said().is_empty() => {
+                format!("{}: {}", chain(self), fault.said())
+            }
+            _ => chain(self),
+        }
+    }
+}
