@@ -40,6 +40,8 @@ struct Subject {
     files: Vec<(String, SealedFile)>,
     argv: Vec<String>,
     root: Vec<PathBuf>,
+    /// Whether its interpreter may be forked.
+    warm: bool,
 }
 
 /// What one program costs in one profile.
@@ -333,6 +335,7 @@ impl Subject {
             directories: Vec::new(),
             argv: self.argv.clone(),
             env: Vec::new(),
+            warm: self.warm,
         })
     }
 }
@@ -371,6 +374,7 @@ fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error
                 .map(str::to_owned)
                 .to_vec(),
             env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+            warm: false,
         };
         let mut spec = RunSpec::new(Stdin::Null, Limits::build(30_000));
         spec.collect = vec![Collect { name: "hello".to_owned(), bytes_max: 64 << 20 }];
@@ -386,17 +390,21 @@ fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error
             files: vec![("hello".to_owned(), program)],
             argv: vec!["./hello".to_owned()],
             root: Vec::new(),
+            warm: false,
         });
     }
     let script = place.join("main.py");
     fs::write(&script, "print('hello')\n")?;
     let words = |script: String| ["/usr/bin/python3".to_owned(), "-ISB".to_owned(), script].to_vec();
-    subjects.push(Subject {
-        name: "python_hello",
-        bare: words(script.display().to_string()),
-        files: vec![("main.py".to_owned(), SealedFile::from_bytes("main.py", b"print('hello')\n")?)],
-        argv: words("main.py".to_owned()),
-        root,
-    });
+    for (name, warm) in [("python_hello", false), ("python_hello_warm", true)] {
+        subjects.push(Subject {
+            name,
+            bare: words(script.display().to_string()),
+            files: vec![("main.py".to_owned(), SealedFile::from_bytes("main.py", b"print('hello')\n")?)],
+            argv: words("main.py".to_owned()),
+            root: root.clone(),
+            warm,
+        });
+    }
     Ok(subjects)
 }

@@ -1,14 +1,19 @@
 //! The confined process, pid 1 of its namespaces: takes one job, runs its program as often as asked, and ends.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use seccompiler::BpfProgram;
+
 use crate::confine::Armed;
 use crate::error::Failure;
-use crate::run::{Ready, Runner};
-use crate::sys::{self, Image, Key, Stack};
+use crate::run::{OomScore, Ready, Runner};
+use crate::sys::{self, Forked, Image, Key, Stack};
 use crate::warden::Warden;
+use crate::warm::{self, Waiting, Warm};
 use crate::wire::{self, Answer, Open, Opened, Run};
 use crate::{Layer, Profile, confine, root, run};
 
@@ -33,13 +38,14 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
         return Ok(());
     }
     let mut key = Key::NONE;
-    let mut armed = confine::arm(warden.identity.may_set_groups, warden.network_is_shared);
+    let armed = confine::arm(warden.identity.may_set_groups, warden.network_is_shared);
+    let mut ahead = armed.map(|armed| Shut { armed, warm: Warm::None });
     if let Some(expected) = &expected {
-        armed = armed.and_then(|armed| shut(&warden, expected, Vec::new(), armed));
+        ahead = ahead.and_then(|ahead| shut(&warden, expected, Vec::new(), ahead.armed));
         // After a failure half-way nobody knows whether the filter is in place; the key does no harm without it.
         key = warden.filters.key;
     }
-    let ready = if expected.is_some() { Ready::make(&warden.groups, key).ok() } else { None };
+    let ready = if expected.is_some() { Ready::make(&warden.groups, &Warm::None, key).ok() } else { None };
     let Some((open, fds)) = wire::receive::<Open>(internal.as_fd(), key)? else {
         return Ok(());
     };
@@ -49,7 +55,7 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
     let session = handed.session.try_clone()?;
     let key = warden.filters.key;
     let (mut runner, layers) =
-        match armed.and_then(|armed| enter(warden, &open, handed, armed, expected.is_some())) {
+        match ahead.and_then(|ahead| enter(warden, &open, handed, ahead, expected.is_some())) {
             Ok(ready) => ready,
             Err(failure) => return wire::send(session.as_fd(), &Opened::Err(failure), &[], key),
         };
@@ -112,24 +118,79 @@ impl Handed {
     }
 }
 
+/// What a cell has become when it is confined for good.
+struct Shut {
+    armed: Armed,
+    warm: Warm,
+}
+
 /// Confines this process for jobs like `open`, for good. Files of a run are placed before its root becomes read-only.
 fn shut(
     warden: &Warden,
     open: &Open,
     files: Vec<Option<OwnedFd>>,
     mut armed: Armed,
-) -> Result<Armed, Failure> {
+) -> Result<Shut, Failure> {
     let layers = &mut armed.layers;
-    if open.profile == Profile::Run && root::scatter_pids().is_ok() {
+    let last_pid = if open.profile == Profile::Run { root::last_pid().ok() } else { None };
+    if last_pid.as_ref().is_some_and(|file| root::scatter_pids(file).is_ok()) {
         layers.push(confine::layer("pids", "start at a random number, so that they do not count runs"));
     }
     let reach = root::fill(open, files)?;
-    layers.extend(confine::lock(open.profile, &reach, &warden.policy, warden.filters.of(open.profile))?);
+    layers.extend(confine::close(open.profile, &reach, &warden.policy)?);
+    let filter = warden.filters.of(open.profile);
+    let warm = match &last_pid {
+        // What fails here costs time and nothing else.
+        Some(last_pid) if open.warm => {
+            fork_interpreter(open, last_pid, filter, &mut armed.oom_score, warden.filters.key)
+                .unwrap_or(Warm::None)
+        }
+        _ => Warm::None,
+    };
+    let layers = &mut armed.layers;
+    layers.extend(confine::lock(open.profile, filter)?);
     layers.push(confine::layer("rlimits", "STACK CPU FSIZE NPROC NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO"));
     layers.extend(warden.groups.layers());
     layers.extend(warden.pinned.map(|core| confine::layer("pinned", &format!("core {core}"))));
     layers.push(confine::layer("user", &warden.identity.describe()));
-    Ok(armed)
+    Ok(Shut { armed, warm })
+}
+
+/// Forks the process that is to be the job's interpreter, into a pid namespace of its own. The fork does not return.
+fn fork_interpreter(
+    open: &Open,
+    last_pid: &File,
+    filter: &BpfProgram,
+    oom_score: &mut OomScore,
+    key: Key,
+) -> io::Result<Warm> {
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    // Its children inherit its score.
+    oom_score.offer()?;
+    let forked = sys::fork_into(libc::CLONE_NEWPID);
+    if let Ok(Forked::Child) = forked {
+        drop(ours);
+        // A step that fails ends it, and the cell notices.
+        let _ = root::scatter_pids(last_pid).and_then(|()| {
+            let image = image(open, None).map_err(|_| io::ErrorKind::InvalidInput)?;
+            confine::lock(open.profile, filter).map_err(|_| io::ErrorKind::PermissionDenied)?;
+            warm::become_interpreter(&theirs, &image, key)
+        });
+        std::process::exit(127);
+    }
+    oom_score.withdraw()?;
+    match forked? {
+        Forked::Parent { pid } => Ok(Warm::Waiting(Waiting { pid, socket: ours })),
+        Forked::Child => Ok(Warm::None),
+    }
+}
+
+/// The job's program: the file `fd` where there is one.
+fn image(open: &Open, fd: Option<OwnedFd>) -> Result<Image, Failure> {
+    let program = open.argv.first().ok_or_else(|| Failure::InvalidJob("there is no program".to_owned()))?;
+    let argv = open.argv.iter().map(|argument| c_string(argument)).collect::<Result<Vec<_>, _>>()?;
+    let env = open.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
+    Ok(Image::new(fd, c_string(program)?, argv, env.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Takes the job in, confining this process first if that has not been done ahead of time.
@@ -137,7 +198,7 @@ fn enter(
     warden: Warden,
     open: &Open,
     handed: Handed,
-    mut armed: Armed,
+    mut ahead: Shut,
     is_shut: bool,
 ) -> Result<(Runner, Vec<Layer>), Failure> {
     let io_step = |what: &'static str| move |error: io::Error| Failure::step(what, &error);
@@ -158,28 +219,26 @@ fn enter(
     };
     let files_bytes =
         open.files.iter().zip(&files).filter(|(_, fd)| fd.is_some()).map(|(file, _)| file.bytes).sum();
-    let path = c_string(program)?;
-    let argv = open.argv.iter().map(|argument| c_string(argument)).collect::<Result<Vec<_>, _>>()?;
-    let env = open.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
-    let env = env.collect::<Result<Vec<_>, _>>()?;
 
     // A build's files go into its tmpfs, which stays writable; a run's must be there before the root is closed.
     let (before, after) =
         if open.profile == Profile::Run { (files, Vec::new()) } else { (Vec::new(), files) };
     if !is_shut {
-        armed = shut(&warden, open, before, armed)?;
+        ahead = shut(&warden, open, before, ahead.armed)?;
     }
     if open.profile == Profile::Build {
         root::make_directories(open)?;
     }
     root::place_all(open, after)?;
-    let Armed { layers, oom_score } = armed;
+    let Shut { armed: Armed { layers, oom_score }, warm } = ahead;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
         profile: open.profile,
         key: warden.filters.key,
-        image: Image::new(image_fd, path, argv.clone(), env),
-        argv,
+        argv: open.argv.iter().map(|argument| c_string(argument)).collect::<Result<Vec<_>, _>>()?,
+        image: image(open, image_fd)?,
+        warm,
+        file_names: open.files.iter().map(|file| file.name.clone()).collect(),
         groups: warden.groups,
         hard_limits,
         cancel: handed.cancel,

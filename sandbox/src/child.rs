@@ -8,8 +8,8 @@ use crate::sys::{self, Image, Key};
 /// Everything the child needs, prepared before it exists: it shares our memory and must not allocate, lock or panic.
 pub(crate) struct Plan<'a> {
     pub(crate) image: &'a Image,
-    /// Standard input, output and error; all above 2.
-    pub(crate) standard: [RawFd; 3],
+    /// What the program has as descriptors 0, 1, 2 and so on. Their own numbers are all beyond those.
+    pub(crate) descriptors: &'a [RawFd],
     /// Resource, soft limit, hard limit.
     pub(crate) limits: &'a [(libc::__rlimit_resource_t, u64, u64)],
     pub(crate) key: Key,
@@ -32,11 +32,11 @@ pub(crate) fn become_program(plan: &mut Plan<'_>) {
 fn steps(plan: &Plan<'_>) -> Result<(), (&'static str, io::Error)> {
     // A session of its own: no terminal, and no process group that anyone else is in.
     sys::new_session(plan.key).map_err(|error| ("setsid", error))?;
-    // Three descriptors and no fourth.
-    for (to, from) in plan.standard.iter().enumerate() {
+    // These descriptors and no other.
+    for (to, from) in plan.descriptors.iter().enumerate() {
         sys::duplicate_onto(*from, to as RawFd).map_err(|error| ("dup2", error))?;
     }
-    sys::close_on_exec_from(3).map_err(|error| ("close_range", error))?;
+    sys::close_on_exec_from(plan.descriptors.len() as RawFd).map_err(|error| ("close_range", error))?;
     // Hard limits, which nobody without capabilities can raise again.
     for (resource, soft, hard) in plan.limits {
         sys::set_limit(*resource, *soft, *hard).map_err(|error| ("setrlimit", error))?;

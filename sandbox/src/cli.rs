@@ -270,7 +270,7 @@ fn job(arguments: &RunArguments, profile: Profile) -> io::Result<Job> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name.to_owned(), value.to_owned())
     });
-    Ok(Job { profile, root, files, directories: Vec::new(), argv, env: env.collect() })
+    Ok(Job { profile, root, files, directories: Vec::new(), argv, env: env.collect(), warm: false })
 }
 
 fn base_name(path: &Path) -> String {

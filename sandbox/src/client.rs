@@ -148,6 +148,7 @@ impl Slot {
             directories: job.directories.clone(),
             argv: job.argv.clone(),
             env: job.env.clone(),
+            warm: job.warm && job.profile == Profile::Run && program_is_of_host(job),
             tmpfs_bytes: 0,
             tmpfs_inodes: 0,
             again: false,
@@ -179,6 +180,11 @@ impl Canceller {
         // It can only fail when it is at its maximum, and then it is set already.
         let _ = self.event.write(1);
     }
+}
+
+/// Whether the program cannot be of a guest's making.
+fn program_is_of_host(job: &Job) -> bool {
+    job.argv.first().is_some_and(|program| program.starts_with('/'))
 }
 
 /// Refuses a job that cannot be meant.

@@ -67,30 +67,34 @@ pub(crate) fn arm(may_set_groups: bool, network_is_shared: bool) -> Result<Armed
     Ok(Armed { layers, oom_score })
 }
 
-/// The second half: gives up everything, in the order in which each step still can be taken. Mounting is done, which
-/// Landlock would forbid; capabilities go before `no_new_privs` only so that the bounding set can still be emptied;
-/// Landlock goes before seccomp, which forbids Landlock's own calls; after seccomp nothing is left to give up.
-pub(crate) fn lock(
-    profile: Profile,
-    reach: &Reach,
-    policy: &Policy,
-    filter: &BpfProgram,
-) -> Result<Vec<Layer>, Failure> {
+/// The second half begins: gives up files and everything that a program could gain by `exec`. Mounting is done, which
+/// Landlock would forbid.
+///
+/// A cell that warms an interpreter forks between this and [`lock`]: both are then in the one Landlock domain, without
+/// which the one could not trace the other, and the fork still has the right to a pid namespace.
+pub(crate) fn close(profile: Profile, reach: &Reach, policy: &Policy) -> Result<Vec<Layer>, Failure> {
     let mut layers = vec![layer("root", &format!("pivoted, read-only; {}", describe(reach, profile)))];
     // Programs would inherit what is ignored: SIGPIPE by Rust's runtime, SIGHUP under nohup.
     io_step("resetting the signals", sys::default_signals())?;
     io_step("hiding our memory", sys::prctl(libc::PR_SET_DUMPABLE, 0))?;
-    io_step("dropping capabilities", sys::drop_capabilities())?;
-    layers.push(layer("no_capabilities", "all sets empty, bounding set included; securebits locked"));
     io_step("setting no_new_privs", sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
     layers.push(layer("no_new_privs", "set"));
-    io_step("tying the cell to its warden", sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64))?;
     layers.extend(landlock(profile, reach, policy)?);
+    Ok(layers)
+}
+
+/// The second half ends: gives up all that is left, in the order in which each step still can be taken. Seccomp
+/// forbids the calls of all others, so it is last, and nothing is left to give up.
+pub(crate) fn lock(profile: Profile, filter: &BpfProgram) -> Result<Vec<Layer>, Failure> {
+    io_step("dropping capabilities", sys::drop_capabilities())?;
+    // Whoever made us: of a cell its warden, of an interpreter the cell.
+    io_step("tying us to our parent", sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64))?;
     io_step("installing the seccomp filter", sys::install_seccomp(filter))?;
     let name = if profile == Profile::Run { "run" } else { "build" };
-    layers
-        .push(layer("seccomp", &format!("allowlist `{name}`, {} instructions, default EPERM", filter.len())));
-    Ok(layers)
+    Ok(vec![
+        layer("no_capabilities", "all sets empty, bounding set included; securebits locked"),
+        layer("seccomp", &format!("allowlist `{name}`, {} instructions, default EPERM", filter.len())),
+    ])
 }
 
 /// The best Landlock of this kernel, with every right of it required; less than the policy's minimum is refused.

@@ -58,6 +58,7 @@ pub(crate) fn examine(cgroups: &Host) -> HostFacts {
     let mut facts = vec![namespaces(), landlock(landlock_abi), seccomp()];
     facts.extend(control_groups(cgroups));
     facts.push(mounts());
+    facts.push(warm_interpreters());
     facts.push(huge_pages());
     facts.push(cores());
     facts.push(clock());
@@ -137,6 +138,26 @@ fn mounts() -> Fact {
         Ok(_) => fact("mounts", FactState::Good, "/proc and /tmp are there", ""),
         Err(error) => fact("mounts", FactState::Missing, error.to_string(), "mount /proc and make /tmp"),
     }
+}
+
+fn warm_interpreters() -> Fact {
+    let setting = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u32>().ok();
+    let (lack, cure) = if setting("/proc/sys/kernel/yama/ptrace_scope").is_some_and(|scope| scope > 1) {
+        ("Yama lets nobody trace a child", "sysctl kernel.yama.ptrace_scope=1")
+    } else if setting("/proc/sys/fs/leases-enable") != Some(1) {
+        ("no leases", "sysctl fs.leases-enable=1")
+    } else if fs::metadata("/proc/sys/kernel/ns_last_pid").is_err() {
+        ("pids cannot be set", "boot a kernel with CONFIG_CHECKPOINT_RESTORE")
+    } else {
+        return fact(
+            "warm_interpreters",
+            FactState::Good,
+            "can be forked instead of started for each run",
+            "",
+        );
+    };
+    let found = format!("{lack}: an interpreter is started for each run, which takes longer");
+    fact("warm_interpreters", FactState::Degraded, found, cure)
 }
 
 fn huge_pages() -> Fact {

@@ -36,6 +36,11 @@ pub struct Job {
     pub argv: Vec<String>,
     /// The whole environment; nothing is inherited.
     pub env: Vec<(String, String)>,
+    /// Whether the program is an interpreter that may be started once and forked for each run, at the place where it
+    /// first opens one of `files`. The runs are the same, but for the time that it takes to start. It must be one of
+    /// the host's programs, have one thread and no descriptors of its own at that place, and draw no random numbers
+    /// before it. Without effect where the host or the profile does not allow it; [`crate::Report::warm`] tells.
+    pub warm: bool,
 }
 
 /// One file in `/w`.

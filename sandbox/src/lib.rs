@@ -26,6 +26,7 @@
 //!     directories: Vec::new(),
 //!     argv: ["/usr/bin/python3", "-ISB", "main.py"].map(Into::into).to_vec(),
 //!     env: Vec::new(),
+//!     warm: false,
 //! };
 //! let mut session = slot.open(&job)?;
 //! let input = SealedFile::from_bytes("input", b"hello\n")?;
@@ -60,6 +61,7 @@ mod session;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 mod warden;
+mod warm;
 mod wire;
 
 pub use client::{Canceller, Keeper, KeeperConfig, Slot};

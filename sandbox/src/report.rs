@@ -48,6 +48,8 @@ pub struct Report {
     pub stderr_bytes: u64,
     /// Processes reaped, the program's first one included; more than one means that it started others.
     pub processes_reaped: u64,
+    /// Whether the program was forked from an interpreter that had been started before ([`crate::Job::warm`]).
+    pub warm: bool,
     /// Files that were asked for and could not be taken, with the reason.
     pub uncollected: Vec<Uncollected>,
     /// Every layer that held this run.

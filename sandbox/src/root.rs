@@ -5,7 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -90,9 +90,14 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
 
 /// Makes the pids of a reusable cell start at a random number, since a pid that counts the runs before would tell a
 /// program which testcase it is given. Needs a kernel with checkpoint-restore, as distributions build it.
-pub(crate) fn scatter_pids() -> io::Result<()> {
+pub(crate) fn scatter_pids(last_pid: &File) -> io::Result<()> {
     let start = 300 + crate::sys::Key::random()?.value() % 30_000;
-    fs::write(format!("{OLD}/proc/sys/kernel/ns_last_pid"), start.to_string())
+    last_pid.write_all_at(start.to_string().as_bytes(), 0)
+}
+
+/// The file by which a process sets the last pid of its own namespace.
+pub(crate) fn last_pid() -> io::Result<File> {
+    File::options().write(true).open(format!("{OLD}/proc/sys/kernel/ns_last_pid"))
 }
 
 /// Makes the empty directories of `job`.

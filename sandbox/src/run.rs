@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -17,7 +17,8 @@ use crate::cgroup::SlotGroups;
 use crate::child::{self, Plan};
 use crate::collect;
 use crate::error::Failure;
-use crate::sys::{self, Image, Key, Stack};
+use crate::sys::{self, Image, Key, Reaped, Spawned, Stack};
+use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
 use crate::{End, Exit, Limits, MemoryMeter, Profile, Report};
 
@@ -55,6 +56,10 @@ pub(crate) struct Runner {
     pub(crate) buffer: Vec<u8>,
     /// What the next run needs, made while nothing is asked of us.
     pub(crate) ready: Option<Ready>,
+    /// The interpreter that runs are forked from, where there is one.
+    pub(crate) warm: Warm,
+    /// The files of the job.
+    pub(crate) file_names: Vec<String>,
 }
 
 /// Pipes, a place for the output, and where the meters stood before the run.
@@ -70,13 +75,13 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    pub(crate) fn make(groups: &SlotGroups, key: Key) -> Result<Ready, Failure> {
+    pub(crate) fn make(groups: &SlotGroups, warm: &Warm, key: Key) -> Result<Ready, Failure> {
         Ok(Ready {
             stdout: pipe(key)?,
             stderr: pipe(key)?,
             kept: File::from(io_step("making the output file", sys::memfd(c"stdout", key))?),
             null: io_step("opening /dev/null", File::open("/dev/null"))?.into(),
-            before: clocks(groups)?,
+            before: clocks(groups, warm)?,
             oom_kills: io_step("reading the cgroup's kills", groups.oom_kills())?,
         })
     }
@@ -88,10 +93,11 @@ fn monotonic_us() -> u64 {
     now.as_micros() as u64
 }
 
-fn clocks(groups: &SlotGroups) -> Result<Clocks, Failure> {
+fn clocks(groups: &SlotGroups, warm: &Warm) -> Result<Clocks, Failure> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)
         .map_err(|errno| Failure::step("reading our own CPU time", &errno.into()))?;
     let own_us = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64;
+    let own_us = own_us + warm.cpu().as_micros() as u64;
     Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", groups.cpu_us())? })
 }
 
@@ -142,11 +148,11 @@ impl OomScore {
         Ok(OomScore { file, own: own.trim().to_owned() })
     }
 
-    fn offer(&mut self) -> io::Result<()> {
+    pub(crate) fn offer(&mut self) -> io::Result<()> {
         self.file.write_all(b"1000")
     }
 
-    fn withdraw(&mut self) -> io::Result<()> {
+    pub(crate) fn withdraw(&mut self) -> io::Result<()> {
         self.file.write_all(self.own.as_bytes())
     }
 }
@@ -165,7 +171,7 @@ struct Output {
     buffer: Vec<u8>,
 }
 
-/// Our own and the group's CPU time at one moment, in microseconds.
+/// Our own (with that of a frozen interpreter) and the group's CPU time at one moment, in microseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Clocks {
     own_us: u64,
@@ -180,6 +186,17 @@ impl Clocks {
     }
 }
 
+/// A run's process.
+struct Started {
+    /// In our namespace.
+    pid: i32,
+    /// For whoever reaps it.
+    pid_reaped: i32,
+    pidfd: OwnedFd,
+    /// Why it could not become the program.
+    failed: Option<(&'static str, io::Error)>,
+}
+
 /// What all reaped processes were and used.
 #[derive(Default)]
 struct Tally {
@@ -190,10 +207,27 @@ struct Tally {
     maxrss_bytes: u64,
 }
 
+impl Tally {
+    /// Of `all`, of which `pid` is the program.
+    fn of(all: Vec<Reaped>, pid: i32) -> Tally {
+        let mut tally = Tally::default();
+        for reaped in all {
+            if reaped.pid == pid {
+                tally.status = Some(reaped.status);
+            }
+            tally.count += 1;
+            tally.user_us += reaped.user_us;
+            tally.system_us += reaped.system_us;
+            tally.maxrss_bytes = tally.maxrss_bytes.max(reaped.maxrss_bytes);
+        }
+        tally
+    }
+}
+
 impl Runner {
     /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
     pub(crate) fn get_ready(&mut self) {
-        self.ready = Ready::make(&self.groups, self.key).ok();
+        self.ready = Ready::make(&self.groups, &self.warm, self.key).ok();
     }
 
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
@@ -204,21 +238,16 @@ impl Runner {
         session: &OwnedFd,
     ) -> Result<(RanWell, Vec<OwnedFd>), Failure> {
         let limits = run.limits;
-        let memory_cgroup_bytes = limits
-            .memory_bytes
-            .saturating_add(limits.stdout_bytes)
-            .saturating_add(self.files_bytes)
-            .saturating_add(MEMORY_BYTES_SLACK);
-        // Two more than the program's own: the warden and this cell.
-        io_step(
-            "setting the cgroup's limits",
-            self.groups.limit(memory_cgroup_bytes, u64::from(limits.processes) + 2),
-        )?;
+        self.limit(&limits)?;
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
+        if self.warm.is_some() {
+            self.warm_up(run, given.len() > 1);
+            self.limit(&limits)?;
+        }
         let rlimits = self.rlimits(&limits);
         let ready = match self.ready.take() {
             Some(ready) => ready,
-            None => Ready::make(&self.groups, self.key)?,
+            None => Ready::make(&self.groups, &self.warm, self.key)?,
         };
         let Ready { stdout, stderr, kept, null, before, oom_kills: oom_kills_before } = ready;
         let ((stdout_ours, stdout_theirs), (stderr_ours, stderr_theirs)) = (stdout, stderr);
@@ -235,49 +264,50 @@ impl Runner {
         };
         let stdin = given.first().unwrap_or(&null);
         let stdout = given.get(1).unwrap_or(&stdout_theirs);
-        let mut plan = Plan {
-            image: &self.image,
-            standard: [stdin.as_raw_fd(), stdout.as_raw_fd(), stderr_theirs.as_raw_fd()],
-            limits: &rlimits,
-            key: self.key,
-            failed: None,
-        };
-        io_step("offering the child to the out-of-memory killer", self.oom_score.offer())?;
+        let descriptors = [stdin.as_raw_fd(), stdout.as_raw_fd(), stderr_theirs.as_raw_fd()];
         let start = Instant::now();
-        let spawned = io_step(
-            "starting the child",
-            sys::vfork(&self.stack, self.key, &mut plan, child::become_program),
-        )?;
-        io_step("taking the offer back for ourselves", self.oom_score.withdraw())?;
-        let failed = plan.failed.take();
+        let started = match &self.warm {
+            Warm::Frozen(frozen) => {
+                let forked = io_step("forking the interpreter", frozen.fork(descriptors, &rlimits))?;
+                Started { pid: forked.pid, pid_reaped: forked.pid_inside, pidfd: forked.pidfd, failed: None }
+            }
+            _ => self.spawn(&descriptors, &rlimits)?,
+        };
         drop((stdout_theirs, stderr_theirs));
 
         // Whatever happens from here on, nothing of this run may live on.
-        let watched = match failed {
+        let watched = match started.failed {
             // A program that the job brings may be anything that a compiler can be made to make, one that names a loader
             // which is not there among it. That the kernel will not start it is its own fault: it ends with code 127.
             Some((step, error)) if step == child::EXEC && self.image.is_refused_for(&error) => Ok(None),
             Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
-            None => self.watch(run, session, start, &before, &spawned, &mut output),
+            None => self.watch(run, session, start, &before, &started, &mut output),
         };
         let wall = start.elapsed();
         let ended_us = monotonic_us();
-        io_step("killing what is left", sys::kill_everything_else())?;
+        let cleaned = self.kill_the_rest()?;
         // Our copies of a pair's pipes kept the other half from noticing this end before we did. So whichever end is
         // seen first was first.
         drop(given);
         if self.profile == Profile::Build {
             io_step("relaxing the cgroup's limit", self.groups.relax())?;
         }
-        let tally = reap_all(spawned.pid)?;
+        let mut tally = match cleaned {
+            Some(reaped) => Tally::of(reaped, started.pid_reaped),
+            None => Tally::of(reap_all()?, started.pid_reaped),
+        };
         let oom_kills = io_step("reading the cgroup's kills", self.groups.oom_kills())? - oom_kills_before;
+        if oom_kills > 0 && tally.status.is_none() {
+            // The kernel took the interpreter with it, and who would have told the status.
+            tally.status = Some(libc::SIGKILL);
+        }
         // Where the program had taken all memory of the group, our own watching may have failed for want of it.
         let killed_for = if oom_kills > 0 { watched.unwrap_or(None) } else { watched? };
         if killed_for != Some(End::OutputLimit) {
             // No writer lives any more, so this comes to an end.
             while output.turn().map_err(|error| Failure::step("reading output", &error))? {}
         }
-        let after = clocks(&self.groups)?;
+        let after = clocks(&self.groups, &self.warm)?;
 
         let cpu_rusage_us = tally.user_us + tally.system_us;
         let cpu_cgroup_us = before.group_used_us(&after);
@@ -322,10 +352,77 @@ impl Runner {
             stdout_bytes: output.stdout_bytes.min(output.stdout_bytes_max),
             stderr_bytes: output.stderr_bytes,
             processes_reaped: tally.count,
+            warm: self.warm.is_frozen(),
             uncollected,
             layers: Vec::new(),
         };
         Ok((RanWell { report, stderr: output.stderr_kept, ended_us, files: names, retires: false }, fds))
+    }
+
+    /// Sets the limits of the slot's groups.
+    fn limit(&mut self, limits: &Limits) -> Result<(), Failure> {
+        let memory_bytes = limits
+            .memory_bytes
+            .saturating_add(limits.stdout_bytes)
+            .saturating_add(self.files_bytes)
+            .saturating_add(self.warm.memory_bytes())
+            .saturating_add(MEMORY_BYTES_SLACK);
+        // More than the program's own: the warden, this cell and an interpreter.
+        let processes = u64::from(limits.processes) + 2 + u64::from(self.warm.is_some());
+        io_step("setting the cgroup's limits", self.groups.limit(memory_bytes, processes))
+    }
+
+    /// Sees to it that there is an interpreter to fork this run from, or none.
+    fn warm_up(&mut self, run: &Run, reads_pipe: bool) {
+        let rlimits = self.rlimits(&run.limits);
+        let is_fit = run.extra_args.is_empty();
+        self.warm = match std::mem::replace(&mut self.warm, Warm::None) {
+            Warm::None => return,
+            Warm::Frozen(frozen) if is_fit && frozen.serves(&rlimits, reads_pipe) => {
+                self.warm = Warm::Frozen(frozen);
+                return;
+            }
+            Warm::Waiting(waiting) if is_fit => {
+                // Its CPU time goes to all its forks. And an interpreter with threads could not be forked.
+                let for_life = |(resource, soft, hard): Rlimit| match resource {
+                    libc::RLIMIT_CPU => None,
+                    libc::RLIMIT_NPROC => Some((resource, 1, hard)),
+                    _ => Some((resource, soft, hard)),
+                };
+                let rlimits = rlimits.into_iter().filter_map(for_life).collect();
+                // Where it cannot be had, the program is started anew for each run: slower, and the same.
+                let frozen = waiting.freeze(&self.file_names, rlimits, reads_pipe, self.key);
+                frozen.map_or(Warm::None, |frozen| Warm::Frozen(Box::new(frozen)))
+            }
+            unfit => {
+                unfit.end();
+                Warm::None
+            }
+        };
+        // The meters' starting points are out of date.
+        self.ready = None;
+    }
+
+    /// Starts the program.
+    fn spawn(&mut self, descriptors: &[RawFd], limits: &[Rlimit]) -> Result<Started, Failure> {
+        let mut plan = Plan { image: &self.image, descriptors, limits, key: self.key, failed: None };
+        io_step("offering the child to the out-of-memory killer", self.oom_score.offer())?;
+        let spawned = sys::vfork(&self.stack, self.key, &mut plan, child::become_program);
+        let Spawned { pid, pidfd } = io_step("starting the child", spawned)?;
+        io_step("taking the offer back for ourselves", self.oom_score.withdraw())?;
+        Ok(Started { pid, pid_reaped: pid, pidfd, failed: plan.failed })
+    }
+
+    /// Kills everything but us and an interpreter. What that has reaped, where there is one.
+    fn kill_the_rest(&mut self) -> Result<Option<Vec<Reaped>>, Failure> {
+        if let Warm::Frozen(frozen) = &self.warm {
+            match frozen.clean_up() {
+                Ok(reaped) => return Ok(Some(reaped)),
+                Err(_) => self.warm = Warm::None,
+            }
+        }
+        io_step("killing what is left", sys::kill_everything_else())?;
+        Ok(None)
     }
 
     /// Waits for the program's end or the first limit that it passes.
@@ -335,7 +432,7 @@ impl Runner {
         session: &OwnedFd,
         start: Instant,
         before: &Clocks,
-        spawned: &sys::Spawned,
+        started: &Started,
         output: &mut Output,
     ) -> Result<Option<End>, Failure> {
         let (limits, progress) = (&run.limits, run.progress_ms.map(Duration::from_millis));
@@ -352,7 +449,7 @@ impl Runner {
             if wall >= wall_max {
                 return Ok(Some(End::WallLimit { idle: false }));
             }
-            let cpu = self.cpu_so_far(spawned.pid, before)?;
+            let cpu = self.cpu_so_far(started.pid, before)?;
             if cpu >= cpu_max {
                 return Ok(Some(End::CpuLimit));
             }
@@ -378,7 +475,7 @@ impl Runner {
                 }
                 wait = wait.min(every);
             }
-            let woken = wait_for(spawned, &self.cancel, output.pipes().filter(|_| listens), wait)?;
+            let woken = wait_for(&started.pidfd, &self.cancel, output.pipes().filter(|_| listens), wait)?;
             if woken.cancelled {
                 return Ok(Some(End::Cancelled));
             }
@@ -403,13 +500,13 @@ impl Runner {
         if self.profile == Profile::Run {
             return Ok(process);
         }
-        let group_us = before.group_used_us(&clocks(&self.groups)?).unwrap_or(0);
+        let group_us = before.group_used_us(&clocks(&self.groups, &self.warm)?).unwrap_or(0);
         Ok(process.max(Duration::from_micros(group_us)))
     }
 
-    fn rlimits(&self, limits: &Limits) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
-        // The cell is a process of the same user.
-        let processes = u64::from(limits.processes) + 1;
+    fn rlimits(&self, limits: &Limits) -> Vec<Rlimit> {
+        // The cell is a process of the same user, and so is an interpreter.
+        let processes = u64::from(limits.processes) + 1 + u64::from(self.warm.is_some());
         let stack_bytes = limits.stack_bytes.unwrap_or(limits.memory_bytes);
         let mut wanted = vec![
             (libc::RLIMIT_STACK, stack_bytes),
@@ -482,15 +579,13 @@ struct Woken {
 }
 
 fn wait_for<'a>(
-    spawned: &sys::Spawned,
+    ended: &OwnedFd,
     cancel: &OwnedFd,
     pipes: impl Iterator<Item = &'a File>,
     wait: Duration,
 ) -> Result<Woken, Failure> {
-    let mut polled = vec![
-        PollFd::new(spawned.pidfd.as_fd(), PollFlags::POLLIN),
-        PollFd::new(cancel.as_fd(), PollFlags::POLLIN),
-    ];
+    let mut polled =
+        vec![PollFd::new(ended.as_fd(), PollFlags::POLLIN), PollFd::new(cancel.as_fd(), PollFlags::POLLIN)];
     polled.extend(pipes.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
     match ppoll(&mut polled, Some(TimeSpec::from_duration(wait)), None) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -579,19 +674,13 @@ fn read(pipe: &mut File, buffer: &mut [u8]) -> io::Result<Got> {
     }
 }
 
-/// Reaps every child, the program `pid` and all that were orphaned to us, until there is none.
-fn reap_all(pid: i32) -> Result<Tally, Failure> {
-    let mut tally = Tally::default();
+/// Reaps every child, the program and all that were orphaned to us, until there is none.
+fn reap_all() -> Result<Vec<Reaped>, Failure> {
+    let mut all = Vec::new();
     while let Some(reaped) = io_step("reaping", sys::reap())? {
-        if reaped.pid == pid {
-            tally.status = Some(reaped.status);
-        }
-        tally.count += 1;
-        tally.user_us += reaped.user_us;
-        tally.system_us += reaped.system_us;
-        tally.maxrss_bytes = tally.maxrss_bytes.max(reaped.maxrss_bytes);
+        all.push(reaped);
     }
-    Ok(tally)
+    Ok(all)
 }
 
 fn arguments(argv: &[CString], extra: &[String]) -> Result<Vec<CString>, Failure> {

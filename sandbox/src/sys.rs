@@ -282,6 +282,137 @@ pub(crate) fn process_cpu(pid: i32) -> Option<Duration> {
     (result == 0).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
+/// A descriptor that becomes readable when `pid` ends.
+pub(crate) fn pidfd_open(pid: i32, key: Key) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, c_long::from(pid), 0, 0, 0, 0, key.0) })?;
+    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// Sets both limits of `resource` of another process of ours.
+pub(crate) fn set_limit_of(
+    pid: i32,
+    (resource, soft, hard): (libc::__rlimit_resource_t, u64, u64),
+    key: Key,
+) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+    let none = ptr::null_mut::<libc::rlimit>();
+    let (pid, resource) = (c_long::from(pid), resource as c_long);
+    // SAFETY: the pointer is to a local that outlives the call, and a null pointer asks for nothing back.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, ptr::from_ref(&limit), none, 0, key.0) })
+        .map(drop)
+}
+
+// ----------------------------------------------------------------------------- processes that we trace
+
+/// The registers of a stopped process.
+pub(crate) type Registers = libc::user_regs_struct;
+
+/// One request of `ptrace` whose address and data are numbers.
+pub(crate) fn trace(request: c_uint, pid: i32, address: u64, data: u64, key: Key) -> io::Result<()> {
+    // SAFETY: every request that this crate passes here takes numbers; an address is one of the traced process.
+    check(unsafe {
+        libc::syscall(libc::SYS_ptrace, c_long::from(request), c_long::from(pid), address, data, 0, key.0)
+    })
+    .map(drop)
+}
+
+/// One request of `ptrace` that reads a `T`, for which zero bytes are a value.
+fn trace_read<T>(request: c_uint, pid: i32, address: u64, key: Key) -> io::Result<T> {
+    // SAFETY: private, and called with plain numbers alone.
+    let mut value: T = unsafe { std::mem::zeroed() };
+    let data = ptr::from_mut(&mut value);
+    // SAFETY: each caller names a type of the size that its request writes, and `value` outlives the call.
+    check(unsafe {
+        libc::syscall(libc::SYS_ptrace, c_long::from(request), c_long::from(pid), address, data, 0, key.0)
+    })?;
+    Ok(value)
+}
+
+/// The registers of `pid`.
+pub(crate) fn registers(pid: i32, key: Key) -> io::Result<Registers> {
+    trace_read(libc::PTRACE_GETREGS, pid, 0, key)
+}
+
+/// One request of `ptrace` that writes a `T`.
+fn trace_write<T>(request: c_uint, pid: i32, address: u64, value: &T, key: Key) -> io::Result<()> {
+    let (request, pid) = (c_long::from(request), c_long::from(pid));
+    // SAFETY: private; each caller names a type of the size that its request reads, and `value` outlives the call.
+    check(unsafe { libc::syscall(libc::SYS_ptrace, request, pid, address, ptr::from_ref(value), 0, key.0) })
+        .map(drop)
+}
+
+/// Replaces the registers of `pid`.
+pub(crate) fn set_registers(pid: i32, registers: &Registers, key: Key) -> io::Result<()> {
+    trace_write(libc::PTRACE_SETREGS, pid, 0, registers, key)
+}
+
+/// The signals that `pid` blocks.
+pub(crate) fn blocked_signals(pid: i32, key: Key) -> io::Result<u64> {
+    trace_read(libc::PTRACE_GETSIGMASK, pid, size_of::<u64>() as u64, key)
+}
+
+/// Makes `pid` block `signals` and no others.
+pub(crate) fn block_signals(pid: i32, signals: u64, key: Key) -> io::Result<()> {
+    trace_write(libc::PTRACE_SETSIGMASK, pid, size_of::<u64>() as u64, &signals, key)
+}
+
+/// The message of the event for which `pid` stopped: of a fork, the new process.
+pub(crate) fn event_message(pid: i32, key: Key) -> io::Result<u64> {
+    trace_read(libc::PTRACE_GETEVENTMSG, pid, 0, key)
+}
+
+/// A word of the memory of `pid`.
+pub(crate) fn peek(pid: i32, address: u64, key: Key) -> io::Result<u64> {
+    trace_read(libc::PTRACE_PEEKDATA, pid, address, key)
+}
+
+/// Replaces a word of the memory of `pid`.
+pub(crate) fn poke(pid: i32, address: u64, word: u64, key: Key) -> io::Result<()> {
+    trace(libc::PTRACE_POKEDATA, pid, address, word, key)
+}
+
+/// Waits until `pid`, a child or traced, stops or ends.
+pub(crate) fn wait_for(pid: i32) -> io::Result<c_int> {
+    let mut status: c_int = 0;
+    loop {
+        // SAFETY: the pointer is to a local that outlives the call.
+        match check(c_long::from(unsafe { libc::waitpid(pid, &mut status, libc::__WALL) })) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(|_| status),
+        }
+    }
+}
+
+/// Where a process of another program has what is in these structures.
+pub(crate) mod layout {
+    use std::mem::offset_of;
+
+    /// Of a `rusage`.
+    pub(crate) const USER_TIME: u64 = offset_of!(libc::rusage, ru_utime) as u64;
+    /// Of a `rusage`.
+    pub(crate) const SYSTEM_TIME: u64 = offset_of!(libc::rusage, ru_stime) as u64;
+    /// Of a `rusage`, in KiB.
+    pub(crate) const MAXRSS: u64 = offset_of!(libc::rusage, ru_maxrss) as u64;
+
+    /// Words of a `msghdr` at `at` for one byte at `at + 128` and as many descriptors as fit in `control_bytes` at
+    /// `at + 192`, its `iovec` (at `at + 64`) after it.
+    pub(crate) fn message(at: u64, control_bytes: u64) -> [(u64, u64); 8] {
+        let header = |offset: usize, value| (at + offset as u64, value);
+        [
+            header(offset_of!(libc::msghdr, msg_name), 0),
+            header(offset_of!(libc::msghdr, msg_namelen), 0),
+            header(offset_of!(libc::msghdr, msg_iov), at + 64),
+            header(offset_of!(libc::msghdr, msg_iovlen), 1),
+            header(offset_of!(libc::msghdr, msg_control), at + 192),
+            header(offset_of!(libc::msghdr, msg_controllen), control_bytes),
+            (at + 64, at + 128),
+            (at + 72, 1),
+        ]
+    }
+}
+
 // ------------------------------------------------------------------- steps that are safe in a vfork child
 
 /// Starts a session and process group of our own, away from any terminal.
@@ -394,8 +525,13 @@ pub(crate) fn landlock_abi() -> io::Result<u32> {
 
 /// A close-on-exec copy, above 2, of a descriptor that we were started with.
 pub(crate) fn owned_fd(fd: RawFd) -> io::Result<OwnedFd> {
+    copy_above(fd, 3)
+}
+
+/// A close-on-exec copy of `fd` whose number is `lowest` at least.
+pub(crate) fn copy_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no memory is involved; the kernel says whether `fd` is open.
-    let copy = check(c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }))?;
+    let copy = check(c_long::from(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) }))?;
     // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy as RawFd) })
 }

@@ -39,6 +39,8 @@ pub(crate) struct Open {
     pub(crate) directories: Vec<String>,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Whether the program is an interpreter to be forked.
+    pub(crate) warm: bool,
     /// Sizes of the writable tmpfs.
     pub(crate) tmpfs_bytes: u64,
     pub(crate) tmpfs_inodes: u64,

@@ -569,6 +569,7 @@ fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job
         directories: Vec::new(),
         argv: command.argv.clone(),
         env: command.env.clone(),
+        warm: false,
     })
 }
 

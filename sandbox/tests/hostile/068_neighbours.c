@@ -15,7 +15,7 @@ int main(void) {
     only("/", " . .. dev etc bin lib lib64 usr tmp w ");
     only("/etc", " . .. alternatives ");
     only("/dev", " . .. full null random urandom zero ");
-    only("/w", " . .. ");
+    only("/w", " . .. interpreted ");
     only("/tmp", " . .. ");
     only("/dev/shm", " none ");
     only("/var/tmp", " none ");

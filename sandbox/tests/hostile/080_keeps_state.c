@@ -35,7 +35,8 @@ int main(int argc, char **argv) {
     // Names.
     DIR *folder = opendir("/w");
     int names = 0;
-    while (folder && readdir(folder)) names++;
+    // The one name is what an interpreter opens.
+    for (struct dirent *entry; folder && (entry = readdir(folder));) names += strcmp(entry->d_name, "interpreted") != 0;
     MUST_BE(names <= 2);
     // And now the marks.
     for (int fd = 0; fd < 3; fd++) {

@@ -1,4 +1,4 @@
-// Makes system calls with random and plausible arguments, from the seed in its first argument, until it is ended.
+// Makes system calls with random and plausible arguments, from the seed on its input, until it is ended.
 #include "hostile.h"
 #include <setjmp.h>
 static uint64_t state;
@@ -66,8 +66,10 @@ static long argument(void) {
     }
 }
 
-int main(int argc, char **argv) {
-    state = argc > 1 ? strtoull(argv[1], 0, 0) * 0x9e3779b97f4a7c15u : 0;
+int main(void) {
+    char seed[32] = "";
+    read(0, seed, sizeof seed - 1);
+    state = strtoull(seed, 0, 0) * 0x9e3779b97f4a7c15u;
     state ^= 88172645463325252u;
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) is_refused[refused[i]] = 1;
     room = mmap(0, 8 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -44,14 +44,39 @@ fn came(may: May, outcome: &Outcome) -> bool {
 
 #[track_caller]
 fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
+    check_job(&mut Place::new(), source, profile, false, processes, expected);
+}
+
+/// As [`check`] in the profile for one process, forked from an interpreter that had been started before.
+#[track_caller]
+fn check_warm(source: &str, processes: u32, expected: &[May]) {
     let mut place = Place::new();
+    if place.can_warm() {
+        check_job(&mut place, source, Profile::Run, true, processes, expected);
+    }
+}
+
+#[track_caller]
+fn check_job(
+    place: &mut Place,
+    source: &str,
+    profile: Profile,
+    warm: bool,
+    processes: u32,
+    expected: &[May],
+) {
     let clean = place.compile("000_clean.c");
-    let job = if source.ends_with(".py") {
+    let mut job = if source.ends_with(".py") {
         python(profile, &std::fs::read_to_string(hostile(source)).expect("the source is there"))
+    } else if warm {
+        place.interpreted(source)
     } else {
         let attack = place.compile(source);
         program(profile, &attack)
     };
+    job.warm = warm;
+    // Which profile it is in.
+    job.argv.push(if profile == Profile::Run { "run" } else { "build" }.to_owned());
     let mut session = place.slot.open(&job).expect("a session opens");
     // Twice: the second must find nothing of the first.
     for round in 1..=2 {
@@ -74,10 +99,10 @@ fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
             cpu_ms: if burns { 500 } else { 60_000 },
             ..limits(profile)
         };
-        let mut spec = RunSpec::new(Stdin::Null, limits);
-        spec.extra_args = strings(&[if profile == Profile::Run { "run" } else { "build" }]);
+        let spec = RunSpec::new(Stdin::Null, limits);
         let outcome = session.run(&spec).expect("the sandbox holds");
         let text = stdout(&outcome);
+        assert_eq!(outcome.report.warm, warm, "{:?}", outcome.report);
         assert!(!text.contains("ESCAPED"), "round {round}: {text}");
         assert!(
             expected.iter().any(|may| came(*may, &outcome)),
@@ -87,7 +112,7 @@ fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
         );
     }
     drop(session);
-    assert_clean(&mut place, &clean);
+    assert_clean(place, &clean);
 }
 
 macro_rules! attacks {
@@ -99,6 +124,10 @@ macro_rules! attacks {
         mod build {
             use super::*;
             $(#[test] fn $name() { check($file, Profile::Build, $build_processes, &[$($build),*]); })*
+        }
+        mod warm {
+            use super::*;
+            $(#[test] fn $name() { check_warm($file, $run_processes, &[$($run),*]); })*
         }
     };
 }
@@ -196,11 +225,11 @@ attacks! {
     a095_core_dump "095_core_dump.c" run(1) [ABRT] build(16) [ABRT];
     a096_personality "096_personality.c" run(1) [Contained] build(16) [Contained];
     a097_sigsys_handler "097_sigsys_handler.c" run(1) [Forbidden] build(16) [Forbidden];
-    a111_before_main "111_before_main.c" run(1) [Cpu] build(16) [Cpu];
     a111_own_start "111_own_start.c" run(1) [Exit(3)] build(16) [Exit(3)];
     a116_big_number "116_big_number.py" run(1) [Cpu, Memory, Exit(1)] build(16) [Cpu, Memory, Exit(1)];
     a116_recursion "116_recursion.py" run(1) [SEGV, Memory, Cpu, Exit(1)] build(16) [SEGV, Memory, Cpu, Exit(1)];
     a117_collisions "117_collisions.py" run(1) [Cpu] build(16) [Cpu];
+    a129_looks_for_the_key "129_looks_for_the_key.c" run(1) [Contained] build(16) [Contained];
 }
 
 #[test]
@@ -209,6 +238,32 @@ fn a070_write_everywhere_in_run() {
 }
 
 #[test]
+fn a070_write_everywhere_in_warm() {
+    check_warm("070_write_everywhere.c", 1, &[Contained]);
+}
+
+// What is before `main` is before an interpreter opens its program, too.
+#[test]
+fn a111_before_main_in_run() {
+    check("111_before_main.c", Profile::Run, 1, &[Cpu]);
+}
+
+#[test]
+fn a111_before_main_in_build() {
+    check("111_before_main.c", Profile::Build, 16, &[Cpu]);
+}
+
+#[test]
 fn a116_python_in_run() {
     check("116_python.py", Profile::Run, 1, &[Contained]);
+}
+
+#[test]
+fn a129_looks_for_the_key_in_warm_python() {
+    check_warm("129_looks_for_the_key.py", 1, &[Contained]);
+}
+
+#[test]
+fn a116_python_in_warm() {
+    check_warm("116_python.py", 1, &[Contained]);
 }

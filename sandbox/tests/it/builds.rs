@@ -187,6 +187,7 @@ fn compile_with(extra: &[&str], files: Vec<JobFile>) -> Outcome {
         directories: Vec::new(),
         argv,
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        warm: false,
     };
     let mut session = place.slot.open(&job).expect("a session opens");
     session.run(&RunSpec::new(Stdin::Null, Limits::build(20_000))).expect("the sandbox holds")
@@ -270,6 +271,7 @@ fn b112_a_name_is_only_a_name() {
         directories: Vec::new(),
         argv: strings(&["/usr/bin/find", "/w", "-type", "f", "-printf", "%P\\0"]),
         env: Vec::new(),
+        warm: false,
     };
     let mut session = place.slot.open(&job).expect("a session opens");
     let mut spec = RunSpec::new(Stdin::Null, Limits::build(10_000));
@@ -322,6 +324,7 @@ fn leave(script: &str) -> (Outcome, Option<CollectFailure>) {
         directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        warm: false,
     };
     let mut session = place.slot.open(&job).expect("a session opens");
     let mut spec = RunSpec::new(Stdin::Null, Limits { tmpfs_bytes: 4 << 20, ..Limits::build(2000) });
@@ -386,6 +389,7 @@ fn b080_nothing_is_left_for_the_next_build() {
         directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", "ls -A /w /tmp; echo x > left; echo $$"]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        warm: false,
     };
     let mut session = place.slot.open(&job).expect("a session opens");
     let spec = RunSpec::new(Stdin::Null, Limits::build(2000));
@@ -408,6 +412,7 @@ fn leave_all(directory: &str, script: &str) -> (Named<Vec<u8>>, Named<CollectFai
         directories: vec!["d".to_owned()],
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        warm: false,
     };
     let mut session = place.slot.open(&job).expect("a session opens");
     let mut spec = RunSpec::new(Stdin::Null, Limits { tmpfs_bytes: 4 << 20, ..Limits::build(2000) });

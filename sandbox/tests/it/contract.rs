@@ -18,6 +18,7 @@ fn shell(script: &str) -> Job {
         directories: Vec::new(),
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        warm: false,
     }
 }
 

@@ -138,7 +138,7 @@ fn a127_thousands_of_runs_leave_nothing_behind() {
     let mut slot = keeper.take_slot().expect("a slot");
     let mut build_place = Place::new();
     let clean = build_place.compile("000_clean.c");
-    drop(build_place);
+    let interpreted = Job { warm: build_place.can_warm(), ..build_place.interpreted("000_clean.c") };
     let (quick, build) =
         (RunSpec::new(Stdin::Null, Limits::run(10_000)), RunSpec::new(Stdin::Null, Limits::build(10_000)));
     let mut round = |runs: u64, builds: u64| {
@@ -149,6 +149,12 @@ fn a127_thousands_of_runs_leave_nothing_behind() {
             assert_eq!(session.finish().expect("it runs").report.exit, Exit::Exited(0));
         }
         assert_eq!(stdout(&session.finish().expect("it runs")), "contained\n");
+        drop(session);
+        let mut session = slot.open(&interpreted).expect("a session opens");
+        for _ in 0..runs / 10 {
+            let outcome = session.run(&quick).expect("it runs");
+            assert_eq!((stdout(&outcome).as_str(), outcome.report.warm), ("contained\n", interpreted.warm));
+        }
         drop(session);
         let mut session = slot.open(&program(Profile::Build, &clean)).expect("a session opens");
         for _ in 0..builds {
@@ -165,7 +171,7 @@ fn a127_thousands_of_runs_leave_nothing_behind() {
     let after = settled(pid, Some(&before));
     let memory_after = resident_kib(pid);
     println!(
-        "{runs} runs and 200 builds in {:?}: {after:?}, {memory_before} KiB before and {memory_after} KiB after",
+        "{runs} runs, a tenth of it warm, and 200 builds in {:?}: {after:?}, {memory_before} KiB before and {memory_after} KiB after",
         start.elapsed()
     );
     assert!(after.is_within(&before), "{before:?} before, {after:?} after");
@@ -173,17 +179,23 @@ fn a127_thousands_of_runs_leave_nothing_behind() {
     assert!(memory_after <= memory_before + 512, "{memory_before} KiB before, {memory_after} KiB after");
 }
 
-/// Fuzzes in one profile until `end`, a seed per run; returns how many runs there were and how they ended.
-fn fuzz(source: &str, profile: Profile, first_seed: u64, end: Instant) -> BTreeMap<String, u32> {
+/// Fuzzes in one profile, perhaps in a fork of an interpreter, until `end`, a seed per run; returns how many runs there
+/// were and how they ended.
+fn fuzz(source: &str, profile: Profile, warm: bool, first_seed: u64, end: Instant) -> BTreeMap<String, u32> {
     let mut place = Place::new();
     let clean = place.compile("000_clean.c");
-    let fuzzer = place.compile(source);
+    let job = if warm {
+        place.interpreted(source)
+    } else {
+        let fuzzer = place.compile(source);
+        program(profile, &fuzzer)
+    };
     let keeper = place.keeper_pid();
     let before = settled(keeper, None);
     let mut ends = BTreeMap::new();
     let mut seed = first_seed;
     while Instant::now() < end {
-        let mut session = place.slot.open(&program(profile, &fuzzer)).expect("a session opens");
+        let mut session = place.slot.open(&job).expect("a session opens");
         for _ in 0..8 {
             let limits = Limits {
                 // With threads to make and without.
@@ -193,10 +205,12 @@ fn fuzz(source: &str, profile: Profile, first_seed: u64, end: Instant) -> BTreeM
                 cpu_ms: 500,
                 ..limits(profile)
             };
-            let mut spec = RunSpec::new(Stdin::Null, limits);
-            spec.extra_args = vec![seed.to_string()];
-            println!("{profile:?}: seed {seed}");
+            let input =
+                SealedFile::from_bytes("seed", seed.to_string().as_bytes()).expect("a memfd can be made");
+            let spec = RunSpec::new(Stdin::Sealed(&input), limits);
+            println!("{profile:?}{}: seed {seed}", if warm { ", warm" } else { "" });
             let outcome = session.run(&spec).expect("the sandbox holds");
+            assert_eq!(outcome.report.warm, warm, "seed {seed}: {:?}", outcome.report);
             let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
             // The words may lie in what it wrote at random; the code is its own.
             assert_ne!(outcome.report.exit, Exit::Exited(99), "seed {seed}: {said}");
@@ -221,9 +235,12 @@ fn a098_random_system_calls() {
     let seconds = setting("ASSIZE_FUZZ_SECONDS", 4);
     let clock = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
     let seed = setting("ASSIZE_FUZZ_SEED", clock);
-    let half = Duration::from_secs(seconds) / 2;
-    for profile in [Profile::Run, Profile::Build] {
-        fuzz("098_fuzz.c", profile, seed, Instant::now() + half);
+    let third = Duration::from_secs(seconds) / 3;
+    let can_warm = Place::new().can_warm();
+    for (profile, warm) in [(Profile::Run, false), (Profile::Build, false), (Profile::Run, true)] {
+        if can_warm || !warm {
+            fuzz("098_fuzz.c", profile, warm, seed, Instant::now() + third);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every test needs: a keeper of its own, programs compiled inside the sandbox, and a clean run to compare with.
 
 use std::hash::{Hash, Hasher};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use assize_sandbox::*;
@@ -14,6 +15,8 @@ pub(crate) struct Place {
     pub(crate) slot: Slot,
     keeper: Option<Keeper>,
     pid: u32,
+    /// Programs of this host that were made for the test.
+    kept: Vec<tempfile::TempDir>,
 }
 
 impl Place {
@@ -21,7 +24,7 @@ impl Place {
         let mut keeper = keeper(1);
         let slot = keeper.take_slot().expect("a keeper of one slot has one");
         let pid = keeper.pid();
-        Place { slot, keeper: Some(keeper), pid }
+        Place { slot, keeper: Some(keeper), pid, kept: Vec::new() }
     }
 
     pub(crate) fn keeper_pid(&self) -> u32 {
@@ -31,15 +34,57 @@ impl Place {
     /// Compiles `source`, statically, the way a submission is compiled. What was compiled once is kept beside the build
     /// of these tests: on a slow machine, compilers take most of the time.
     pub(crate) fn compile(&mut self, source: &str) -> SealedFile {
+        self.compile_as(source, FLAGS, &[])
+    }
+
+    /// A job that runs `source` as what an interpreter is given: linked with one, a program of the host, which is it
+    /// once it has opened its own.
+    pub(crate) fn interpreted(&mut self, source: &str) -> Job {
+        let flags = [FLAGS, &["-Dmain=guest_main", "-c"]].concat();
+        let guest = self.compile_as(source, &flags, &[]);
+        let flags = [FLAGS, &["guest.o", if source.ends_with(".cpp") { "-lstdc++" } else { "-lc" }]].concat();
+        let interpreter = self.compile_as("interpreter.c", &flags, &[("guest.o", &guest)]);
+        let place = tempfile::tempdir().expect("there is room for a program");
+        let path = place.path().join("interpreter");
+        let bytes = interpreter.read_all().expect("it is sealed");
+        std::fs::write(&path, bytes).expect("there is room for a program");
+        for path in [place.path(), &path] {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(path, mode).expect("what is ours can be opened");
+        }
+        let name = path.to_str().expect("temporary names are text").to_owned();
+        let root = system().into_iter().chain([path]).collect();
+        self.kept.push(place);
+        let files = vec![file("interpreted", b"")];
+        let (profile, argv) = (Profile::Run, vec![name]);
+        Job { profile, root, files, directories: Vec::new(), argv, env: Vec::new(), warm: true }
+    }
+
+    /// Whether interpreters can be started ahead here; says so if not.
+    pub(crate) fn can_warm(&self) -> bool {
+        let host = self.keeper.as_ref().expect("the keeper lives").host();
+        let fact = host.facts.iter().find(|fact| fact.name == "warm_interpreters");
+        let fact = fact.expect("the doctor looks for it");
+        let can = fact.state == assize_sandbox::doctor::FactState::Good;
+        if !can {
+            println!("SKIPPED: {}", fact.found);
+        }
+        can
+    }
+
+    fn compile_as(&mut self, source: &str, flags: &[&str], with: &[(&str, &SealedFile)]) -> SealedFile {
         let text = std::fs::read(hostile(source)).expect("the source is there");
         let header = std::fs::read(hostile("hostile.h")).expect("the header is there");
         let mut hasher = std::hash::DefaultHasher::new();
-        (&text, &header, FLAGS).hash(&mut hasher);
+        (&text, &header, flags).hash(&mut hasher);
+        for (_, content) in with {
+            content.read_all().expect("it is sealed").hash(&mut hasher);
+        }
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{source}-{:016x}", hasher.finish()));
         if let Ok(program) = std::fs::read(&kept) {
             return SealedFile::from_bytes(source, &program).expect("a memfd can be made");
         }
-        let outcome = self.build(source, &text);
+        let outcome = self.build_as(source, &text, flags, with);
         let error = String::from_utf8_lossy(&outcome.stderr).into_owned();
         // A compiler that was ended by a limit may leave half a program.
         assert_eq!(
@@ -59,19 +104,29 @@ impl Place {
 
     /// Compiles `text` and says how it went.
     pub(crate) fn build(&mut self, name: &str, text: &[u8]) -> Outcome {
+        self.build_as(name, text, FLAGS, &[])
+    }
+
+    fn build_as(&mut self, name: &str, text: &[u8], flags: &[&str], with: &[(&str, &SealedFile)]) -> Outcome {
         let compiler = if name.ends_with(".cpp") { "/usr/bin/g++" } else { "/usr/bin/gcc" };
         let header = std::fs::read(hostile("hostile.h")).expect("the header is there");
+        let mut files = vec![file(name, text), file("hostile.h", &header)];
+        for (name, content) in with {
+            let content = content.try_clone().expect("a descriptor can be copied");
+            files.push(JobFile { name: (*name).to_owned(), content, executable: false });
+        }
         let job = Job {
             profile: Profile::Build,
             root: system(),
-            files: vec![file(name, text), file("hostile.h", &header)],
+            files,
             directories: Vec::new(),
-            argv: [&[compiler], FLAGS, &["-o", "program", name]]
+            argv: [&[compiler, "-o", "program", name], flags]
                 .concat()
                 .iter()
                 .map(|word| (*word).to_owned())
                 .collect(),
             env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+            warm: false,
         };
         let mut session = self.slot.open(&job).expect("a build session opens");
         let mut spec = RunSpec::new(Stdin::Null, Limits::build(COMPILE_CPU_MS));
@@ -129,6 +184,7 @@ pub(crate) fn program(profile: Profile, content: &SealedFile) -> Job {
         directories: Vec::new(),
         argv: strings(&["./self"]),
         env: Vec::new(),
+        warm: false,
     }
 }
 
@@ -141,6 +197,7 @@ pub(crate) fn python(profile: Profile, source: &str) -> Job {
         directories: Vec::new(),
         argv: strings(&["/usr/bin/python3", "-ISB", "main.py"]),
         env: Vec::new(),
+        warm: false,
     }
 }
 

@@ -12,3 +12,4 @@ mod lifetime;
 mod pairs;
 mod singles;
 mod tidy;
+mod warm;
