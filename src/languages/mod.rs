@@ -144,6 +144,10 @@ pub struct Run {
     pub roots: Vec<PathBuf>,
     /// Processes and threads at one time.
     pub processes_limit: u32,
+    /// Whether the command is an interpreter that may be started once for all testcases and forked for each, where it
+    /// first opens the artifact or another source. It must have no threads by then, and have drawn no random numbers.
+    #[serde(default)]
+    pub warm: bool,
     /// Memory that the runtime needs for itself; added to the problem's limit, taken off what is reported.
     #[serde(default)]
     pub memory_bytes_overhead: u64,

@@ -516,9 +516,15 @@ impl Confined<'_> {
         })
     }
 
-    /// Prepares a program that is then run without anything writable.
-    pub fn prepare(&mut self, command: &Command, files: &[ProgramFile]) -> Result<Prepared<'_>, LaunchError> {
-        let job = job(Profile::Run, command, files)?;
+    /// Prepares a program that is then run without anything writable. `warm` says that it is an interpreter which may
+    /// be started once and forked for each run: worth it for two runs and more.
+    pub fn prepare(
+        &mut self,
+        command: &Command,
+        files: &[ProgramFile],
+        warm: bool,
+    ) -> Result<Prepared<'_>, LaunchError> {
+        let job = Job { warm, ..job(Profile::Run, command, files)? };
         // Not noted when it works: only a run shows that the slot lives.
         let session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
         Ok(Prepared { session, losses: self.losses })

@@ -122,7 +122,7 @@ pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String
         processes: language.run.processes_limit,
     };
     let command = run::run_command(language, &compiled.program, SELF_TEST_MEMORY_BYTES);
-    let mut program = slot.prepare(&command, &compiled.program)?;
+    let mut program = slot.prepare(&command, &compiled.program, false)?;
     let ran = program.run(&Input::new("self-test", test.input.as_bytes())?, limits)?;
     let printed = ran.stdout.read_all().unwrap_or_default();
     let printed = String::from_utf8_lossy(&printed);

@@ -77,7 +77,9 @@ pub fn judge_all(
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     'prepared: while !waiting.is_empty() {
-        let mut prepared = slot.prepare(&command, program)?;
+        // By the package and not by what is left of it: times are to be the same whenever it is judged again.
+        let warm = language.run.warm && package.testcases.len() > 1;
+        let mut prepared = slot.prepare(&command, program, warm)?;
         // The first of those that wait are in the sandbox: one runs while the one before it is compared.
         let mut started: VecDeque<Arc<TestcaseData>> = VecDeque::new();
         while let Some(&testcase) = waiting.front() {

@@ -65,7 +65,7 @@ impl Place {
         let host = self.keeper.as_ref().expect("the keeper lives").host();
         let fact = host.facts.iter().find(|fact| fact.name == "warm_interpreters");
         let fact = fact.expect("the doctor looks for it");
-        let can = fact.state == assize_sandbox::doctor::FactState::Good;
+        let can = fact.state == doctor::FactState::Good;
         if !can {
             println!("SKIPPED: {}", fact.found);
         }
