@@ -15,6 +15,9 @@ use crate::Layer;
 /// The prefix of every group that we make; a process id follows.
 const PREFIX: &str = "assize-";
 
+/// The file of a cgroup2 by which all that is in a group and below is killed, whatever it forks meanwhile.
+const KILL: &str = "cgroup.kill";
+
 /// One hierarchy in which we can make groups.
 #[derive(Debug, Clone)]
 struct Hierarchy {
@@ -76,6 +79,19 @@ impl Host {
     /// Whether CPU time is counted.
     pub(crate) fn counts_cpu(&self) -> bool {
         self.hierarchies.iter().any(|hierarchy| !matches!(hierarchy.kind, Kind::V1Memory | Kind::V1Pids))
+    }
+
+    /// Whether a group can be killed as one.
+    pub(crate) fn kills(&self) -> bool {
+        let v2 = |hierarchy: &&Hierarchy| matches!(hierarchy.kind, Kind::V2Memory | Kind::V2Empty);
+        let mut hierarchies = self.hierarchies.iter().filter(v2);
+        hierarchies.any(|hierarchy| {
+            // The root of a hierarchy has no such file, so one is made to see.
+            let trial = hierarchy.base.join(format!("{PREFIX}{}-kill", std::process::id()));
+            let kills = fs::create_dir(&trial).is_ok() && trial.join(KILL).exists();
+            let _ = fs::remove_dir(&trial);
+            kills
+        })
     }
 
     /// In words, for people.
@@ -233,6 +249,16 @@ impl Groups {
             fs::write(path.join("cgroup.procs"), std::process::id().to_string())?;
         }
         Ok(own)
+    }
+
+    /// Kills everything in the groups, where the host can do that: a second time, by another way than the death of
+    /// what each process depends on.
+    pub(crate) fn kill(&self) {
+        for (kind, path) in &self.made {
+            if matches!(kind, Kind::V2Memory | Kind::V2Empty) {
+                let _ = fs::write(path.join(KILL), "1");
+            }
+        }
     }
 
     /// Removes the groups, which must be empty of processes.

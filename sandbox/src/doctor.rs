@@ -112,7 +112,7 @@ fn seccomp() -> Fact {
     }
 }
 
-fn control_groups(host: &Host) -> [Fact; 2] {
+fn control_groups(host: &Host) -> [Fact; 3] {
     let found = host.describe();
     let cure = "delegate a cgroup: systemd `Delegate=yes` with `DelegateSubgroup=`, or run as root";
     let memory = if host.limits_memory() {
@@ -130,7 +130,17 @@ fn control_groups(host: &Host) -> [Fact; 2] {
     } else {
         fact("cpu_cgroup", FactState::Degraded, found + "; CPU time is what reaped processes used", cure)
     };
-    [memory, cpu]
+    let kill = if host.kills() {
+        fact("cgroup_kill", FactState::Good, "a slot's group can be killed as one", "")
+    } else {
+        fact(
+            "cgroup_kill",
+            FactState::Degraded,
+            "no group can be killed as one; the death of pid 1 ends what is in a slot",
+            "mount a cgroup2, empty ones will do, on Linux 5.14 or newer",
+        )
+    };
+    [memory, cpu, kill]
 }
 
 fn mounts() -> Fact {

@@ -141,6 +141,7 @@ fn serve(
     for pid in wardens {
         let _ = kill(pid, Signal::SIGKILL);
     }
+    groups.kill();
     Ok(None)
 }
 

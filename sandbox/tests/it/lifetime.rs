@@ -29,11 +29,12 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Starts a program that sleeps, does `harm`, and expects the program to be gone and the caller to be told.
-fn dies_after(token: &str, harm: impl FnOnce(&mut Option<Keeper>)) {
+fn dies_after(token: &str, warm: bool, harm: impl FnOnce(&mut Option<Keeper>)) {
     let mut place = keeper(1);
     let mut slot = place.take_slot().expect("a slot");
     let mut job = python(Profile::Run, "import time\nwhile True: time.sleep(1000)");
     job.argv.push(token.to_owned());
+    job.warm = warm;
     let runner = std::thread::spawn(move || {
         let mut session = slot.open(&job).expect("a session opens");
         let limits = Limits { wall_ms: 100_000, ..Limits::run(100_000) };
@@ -50,15 +51,48 @@ fn dies_after(token: &str, harm: impl FnOnce(&mut Option<Keeper>)) {
 
 #[test]
 fn a_run_dies_with_its_judge() {
-    dies_after("token-of-dropped-keeper", |keeper| *keeper = None);
+    dies_after("token-of-dropped-keeper", false, |keeper| *keeper = None);
+    dies_after("token-of-dropped-warm-keeper", true, |keeper| *keeper = None);
 }
 
 #[test]
 fn a_run_dies_with_its_keeper() {
-    dies_after("token-of-killed-keeper", |keeper| {
-        let pid = keeper.as_ref().expect("it lives").pid();
-        Command::new("/bin/kill").args(["-9", &pid.to_string()]).status().expect("kill is there");
-    });
+    for (token, warm) in [("token-of-killed-keeper", false), ("token-of-killed-warm-keeper", true)] {
+        dies_after(token, warm, |keeper| {
+            let pid = keeper.as_ref().expect("it lives").pid();
+            Command::new("/bin/kill").args(["-9", &pid.to_string()]).status().expect("kill is there");
+        });
+    }
+}
+
+/// What is in a slot's group dies with the keeper, even if it depends on nothing else of the sandbox's.
+#[test]
+fn a_group_is_killed_as_one() {
+    let keeper = keeper(1);
+    let kill = keeper.host().facts.iter().find(|fact| fact.name == "cgroup_kill").expect("it is looked for");
+    if kill.state != doctor::FactState::Good {
+        println!("SKIPPED: {}", kill.found);
+        return;
+    }
+    // The warden enters the group when it starts.
+    let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(std::path::Path::new);
+    let slot = || {
+        let pid = keeper.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        let warden = children.split_whitespace().next()?;
+        let groups = fs::read_to_string(format!("/proc/{warden}/cgroup")).ok()?;
+        let own =
+            groups.lines().find_map(|line| line.strip_prefix("0::/").filter(|own| own.contains("slot")))?;
+        roots.map(|root| root.join(own)).into_iter().find(|slot| slot.join("cgroup.kill").exists())
+    };
+    until("the slot has a group", || slot().is_some());
+    let slot = slot().expect("it has one now");
+    let mut stranger = Command::new("/bin/sleep").arg("1000").spawn().expect("sleep is there");
+    fs::write(slot.join("cgroup.procs"), stranger.id().to_string()).expect("a process can be moved");
+    drop(keeper);
+    let status = stranger.wait().expect("it is our child");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
+    assert!(!slot.exists(), "{}", slot.display());
 }
 
 #[test]
