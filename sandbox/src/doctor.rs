@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cgroup::Host;
 use crate::confine::NAMESPACES;
-use crate::sys;
+use crate::{keeper, sys};
 
 /// What a host can enforce.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -33,6 +33,16 @@ pub struct Fact {
     pub cure: String,
 }
 
+impl HostFacts {
+    /// Whether each slot's programs are a user that is nobody else.
+    pub(crate) fn has_users(&self) -> bool {
+        self.facts.iter().any(|fact| fact.name == USERS && fact.state == FactState::Good)
+    }
+}
+
+/// The finding about users.
+const USERS: &str = "users";
+
 /// How well a host does in one respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +67,7 @@ pub(crate) fn examine(cgroups: &Host) -> HostFacts {
     let landlock_abi = sys::landlock_abi().unwrap_or(0);
     let mut facts = vec![namespaces(), landlock(landlock_abi), seccomp()];
     facts.extend(control_groups(cgroups));
+    facts.push(users());
     facts.push(mounts());
     facts.push(warm_interpreters());
     facts.push(huge_pages());
@@ -141,6 +152,15 @@ fn control_groups(host: &Host) -> [Fact; 3] {
         )
     };
     [memory, cpu, kill]
+}
+
+fn users() -> Fact {
+    if keeper::identity(0).may_set_groups {
+        fact(USERS, FactState::Good, "each slot has a user of its own", "")
+    } else {
+        let found = "programs run as the judge's user, which namespaces keep apart";
+        fact(USERS, FactState::Degraded, found, "run as root, or map the users from 200000 on")
+    }
 }
 
 fn mounts() -> Fact {

@@ -154,7 +154,7 @@ fn cores() -> Vec<usize> {
 
 /// Who the programs of a slot are. A privileged keeper gives each slot a user of its own, that nothing else on the
 /// host uses; any other can only be itself.
-fn identity(slot: u32) -> Identity {
+pub(crate) fn identity(slot: u32) -> Identity {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let mapped = |file: &str, id: u32| {
         let map = fs::read_to_string(file).unwrap_or_default();

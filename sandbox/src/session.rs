@@ -82,7 +82,15 @@ impl<'slot> Session<'slot> {
         check_run(self.open.profile, spec)?;
         let mut fds = Vec::new();
         if let Stdin::Sealed(file) = spec.stdin {
-            fds.push(channel("opening the input", file.reopen())?);
+            // Seals fix the bytes. Mode and times of the file can be changed by its owner, and a build may make such
+            // calls: where it is the same user as we, it gets a copy, which it can spoil for nobody.
+            let owns = self.open.profile == Profile::Build && !self.slot.has_user;
+            let opened = if owns {
+                SealedFile::from_reader("input", file.reader()).and_then(|copy| copy.reopen())
+            } else {
+                file.reopen()
+            };
+            fds.push(channel("opening the input", opened)?);
         }
         self.asked.push_back(Asked::new(spec, None, fds));
         self.send_ahead().inspect_err(|_| self.forget())

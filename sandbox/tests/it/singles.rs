@@ -258,6 +258,25 @@ fn a080_reading_leaves_no_mark_on_the_input() {
 }
 
 #[test]
+fn a080_an_input_cannot_be_spoilt() {
+    let mut place = Place::new();
+    let spoiler = place.compile("080_spoils_its_input.c");
+    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
+    let mut said = Vec::new();
+    for profile in [Profile::Build, Profile::Run, Profile::Build, Profile::Run] {
+        let spec = RunSpec::new(Stdin::Sealed(&input), roomy(profile));
+        let text = stdout(&run(&mut place, &program(profile, &spoiler), &spec));
+        assert!(text.ends_with("contained\n"), "{profile:?}: {text}");
+        // Their copies are made at different times.
+        let words: Vec<&str> = text.split(' ').collect();
+        assert_ne!(words[1], "2", "{text}");
+        said.push([words[0], words[2], words[3]].map(str::to_owned));
+    }
+    said.dedup();
+    assert_eq!(said.len(), 1, "{said:?}");
+}
+
+#[test]
 fn a095_no_core_is_left() {
     let mut place = Place::new();
     let crasher = place.compile("095_core_dump.c");
