@@ -62,6 +62,10 @@ pub struct Language {
     /// Extensions of file names (without the dot) that are taken for this language.
     #[serde(default)]
     pub extensions: Vec<String>,
+    /// Codes of the ICPC's list of languages that packages mean it by, besides its id, its aliases, and its id without
+    /// the number at its end.
+    #[serde(default)]
+    pub package_codes: Vec<String>,
     /// Of the languages with the same extension, the one with the highest preference is meant.
     #[serde(default)]
     pub preference: u32,
@@ -305,6 +309,15 @@ fn embedded_files() -> Result<BTreeMap<String, (String, Language)>, LanguageErro
 }
 
 impl Language {
+    /// Whether a package that names the language `code`, as a folder of included files or in a list of what is allowed,
+    /// means this one among others.
+    pub fn answers_to(&self, code: &str) -> bool {
+        let code = code.to_lowercase();
+        let numbered = self.id.trim_end_matches(|last: char| last.is_ascii_digit());
+        let mut names = self.aliases.iter().chain(&self.package_codes);
+        code == self.id || code == numbered || names.any(|name| name.to_lowercase() == code)
+    }
+
     /// Reads the file of a language. `file` is its name for messages.
     pub fn parse(file: &str, text: &str) -> Result<Language, LanguageError> {
         let language: Language = toml::from_str(text).map_err(|error| LanguageError::Invalid {

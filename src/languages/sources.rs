@@ -12,6 +12,8 @@ const HEADER_EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
 /// Names without extension of files where interpreted programs begin, in the order of preference: the first two are
 /// those of the format, the others what validators are called.
 const MAIN_STEMS: [&str; 5] = ["main", "__main__", "validate", "validator", "output_validator"];
+/// What the only file of a submission is called where its own name is that of an included file.
+const ALONE: &str = "solution";
 /// How much of a file is read to see what runs it.
 const SHEBANG_BYTES: usize = 128;
 
@@ -148,6 +150,12 @@ pub fn arrange(
     included: Vec<SourceFile>,
     entry: Option<&str>,
 ) -> Result<Sources, SourcesError> {
+    // A file that is all there is makes way for a driver of its name, or nothing would be left of the submission.
+    if let [only] = files.as_mut_slice()
+        && included.iter().any(|file| file.name == only.name)
+    {
+        only.name = extension(&only.name).map_or_else(|| ALONE.to_owned(), |end| format!("{ALONE}.{end}"));
+    }
     let replaced: BTreeSet<&str> = included.iter().map(|file| file.name.as_str()).collect();
     files.retain(|file| !replaced.contains(file.name.as_str()));
     files.extend(included);
@@ -341,5 +349,17 @@ mod tests {
             "the package's file and not the submission's"
         );
         assert_eq!(found.others, [SourceFile::new("grader.h", "header")]);
+        let found = arrange(
+            c,
+            vec![SourceFile::new("main.c", "own")],
+            vec![SourceFile::new("main.c", "driver")],
+            None,
+        )
+        .expect("a program");
+        assert_eq!(
+            found.sources,
+            [SourceFile::new("main.c", "driver"), SourceFile::new("solution.c", "own")],
+            "the only file makes way for the driver"
+        );
     }
 }

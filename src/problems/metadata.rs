@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::constants::Constants;
 use super::error::{PackageError, Place, Warning};
 use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
 use super::tree::Tree;
@@ -32,6 +33,7 @@ pub(crate) struct Metadata {
     pub(crate) validator_flags: Vec<String>,
     pub(crate) validator_flags_line: Option<u64>,
     pub(crate) languages_allowed: Option<BTreeSet<String>>,
+    pub(crate) constants: Constants,
 }
 
 /// The title, once or per language.
@@ -74,6 +76,7 @@ impl Metadata {
             validator_flags: Vec::new(),
             validator_flags_line: None,
             languages_allowed: None,
+            constants: Constants::default(),
         };
         let mut time_limit_ms = None;
         for (key, key_line, node) in keys {
@@ -94,15 +97,16 @@ impl Metadata {
                 "validation" => metadata.validation = Some(reading.validation(node)?),
                 "validator_flags" | "output_validator_flags" | "output_validator_args" => {
                     metadata.validator_flags_line = Some(node.line);
-                    metadata.validator_flags = reading.words(node, key)?;
+                    metadata.validator_flags = reading.arguments(node, key)?;
                 }
                 "languages" => {
                     let words: BTreeSet<String> = reading.words(node, key)?.into_iter().collect();
                     metadata.languages_allowed = (!words.contains("all")).then_some(words);
                 }
+                "constants" => metadata.constants = Constants::read(&mut reading, node)?,
                 // About the problem, and of no consequence for judging.
                 "uuid" | "version" | "author" | "credits" | "source" | "source_url" | "license"
-                | "rights_owner" | "embargo_until" | "keywords" | "libraries" | "grading" | "constants"
+                | "rights_owner" | "embargo_until" | "keywords" | "libraries" | "grading"
                 | "allow_file_writing" => {}
                 unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
             }
@@ -291,6 +295,32 @@ impl Reading<'_> {
         text.ok_or_else(|| {
             self.invalid(node.line, format!("{name} must be a single value, not {}", node.kind()))
         })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, node: &Node, name: &str) -> Result<bool, PackageError> {
+        match self.scalar(node, name)?.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => Ok(true),
+            "false" | "no" | "off" => Ok(false),
+            other => Err(self.invalid(node.line, format!("{name} must be true or false, not {other:?}"))),
+        }
+    }
+
+    /// Arguments of a program: a list of strings, each whole, or a string split on whitespace.
+    pub(crate) fn arguments(&self, node: &Node, name: &str) -> Result<Vec<String>, PackageError> {
+        let Value::List(items) = &node.value else { return self.words(node, name) };
+        let mut arguments = Vec::with_capacity(items.len());
+        for item in items {
+            let argument = match &item.value {
+                Value::Scalar(text) => text.clone(),
+                _ => self.scalar(item, name)?,
+            };
+            if argument.contains('\0') {
+                return Err(self.invalid(item.line, format!("{name}: an argument contains a NUL")));
+            }
+            arguments.push(argument);
+        }
+        Ok(arguments)
     }
 
     /// Words: a string split on whitespace, or a list of such strings.

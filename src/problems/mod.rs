@@ -10,6 +10,7 @@
 //! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
 
 mod archive;
+mod constants;
 mod error;
 mod expectation;
 mod glob;
@@ -17,6 +18,7 @@ mod jury;
 mod metadata;
 mod open;
 mod package;
+mod settings;
 mod testdata;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
+pub use constants::Constants;
 pub use error::{PackageError, Place, Warning};
 #[cfg(test)]
 pub(crate) use expectation::demands_of;
@@ -35,8 +38,8 @@ pub use expectation::{Demand, Expectation, JuryVerdict, JuryVerdicts, OverallVer
 pub use glob::Glob;
 pub use open::{Opened, open, open_zip};
 pub use package::{
-    Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind, Testcase,
-    TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorSource,
+    CaseFile, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
+    Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorArguments, ValidatorSource,
 };
 
 pub use metadata::parse_seconds;
@@ -76,14 +79,13 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let tree = Tree::scan(dir, &mut warnings)?;
     let metadata = Metadata::read(&tree, &mut warnings)?;
     let statements = find_statements(&tree, metadata.format, &mut warnings);
+    check_constants(&tree, &metadata, &statements, &mut warnings)?;
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
     let mut unsupported = Vec::new();
     let validation = find_validation(&tree, &metadata, &mut unsupported, &mut warnings)?;
     let data = testdata::read(&tree, &metadata, &validation, &mut unsupported, &mut warnings)?;
-    for path in
-        ["include", "static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path))
-    {
-        unsupported.push(Unsupported { feature: Feature::IncludedFiles, place: Place::file(*path) });
+    for path in ["static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path)) {
+        unsupported.push(Unsupported { feature: Feature::StaticValidator, place: Place::file(*path) });
     }
     let jury_submissions = jury::find(&tree, &metadata, &mut warnings)?;
     let package = Package {
@@ -95,6 +97,8 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         validation,
         validator_flags: metadata.validator_flags,
         languages_allowed: metadata.languages_allowed,
+        constants: metadata.constants,
+        included: find_included(&tree, &mut warnings),
         testcases: data.testcases,
         groups: data.groups,
         jury_submissions,
@@ -110,7 +114,8 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
 
 /// Names are `[a-z0-9]+`; what real directories add to that is left out with a warning.
 fn parse_short_name(given: &str, warnings: &mut Vec<Warning>) -> Result<String, PackageError> {
-    const LENGTH_MAX: usize = 64;
+    // As many as an identifier of a problem may have here.
+    const LENGTH_MAX: usize = 40;
     let kept: String =
         given.chars().map(|letter| letter.to_ascii_lowercase()).filter(char::is_ascii_alphanumeric).collect();
     if kept.is_empty() || kept.len() > LENGTH_MAX {
@@ -122,6 +127,26 @@ fn parse_short_name(given: &str, warnings: &mut Vec<Warning>) -> Result<String, 
         warnings.push(Warning { place: Place::file("."), what });
     }
     Ok(kept)
+}
+
+/// The files that are laid over submissions, by the directory of their language.
+fn find_included(tree: &Tree, warnings: &mut Vec<Warning>) -> BTreeMap<String, Vec<String>> {
+    let mut included = BTreeMap::new();
+    for (name, is_directory) in tree.entries("include") {
+        let path = tree::join("include", name);
+        if !is_directory {
+            let what = "lies in no directory of a language, ignored".to_owned();
+            warnings.push(Warning { place: Place::file(path), what });
+            continue;
+        }
+        let files: Vec<String> = tree.files_below(&path).map(str::to_owned).collect();
+        if files.is_empty() {
+            warnings.push(Warning { place: Place::file(path), what: "is empty".to_owned() });
+        } else {
+            included.insert(name.to_owned(), files);
+        }
+    }
+    included
 }
 
 fn find_statements(tree: &Tree, format: Format, warnings: &mut Vec<Warning>) -> Vec<Statement> {
@@ -158,6 +183,33 @@ fn find_statements(tree: &Tree, format: Format, warnings: &mut Vec<Warning>) -> 
     }
     statements.sort_by(|one, other| one.path.cmp(&other.path));
     statements
+}
+
+/// Warns of constants in statements that are not defined.
+fn check_constants(
+    tree: &Tree,
+    metadata: &Metadata,
+    statements: &[Statement],
+    warnings: &mut Vec<Warning>,
+) -> Result<(), PackageError> {
+    for statement in statements {
+        // What cannot be read is told of where titles are looked for.
+        let text = match (statement.kind, tree.read_text(&statement.path, &mut Vec::new())) {
+            (StatementKind::Pdf, _) | (_, Err(PackageError::Invalid { .. })) => continue,
+            (_, text) => text?,
+        };
+        let undefined = match statement.kind {
+            StatementKind::Markdown => metadata.constants.undefined_in(&text),
+            _ => metadata.constants.undefined_in_tex(&text),
+        };
+        for (line, name) in undefined {
+            if !matches!(name, "nextsample" | "remainingsamples") {
+                let what = format!("there is no constant {name:?}");
+                warnings.push(Warning { place: Place::line(&statement.path, line), what });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Language and kind of `problem[.language].{tex,md,pdf}`; English where no language stands.

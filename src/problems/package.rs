@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::constants::Constants;
 use super::error::Place;
 use super::expectation::{Demand, Expectation};
+use super::settings::CaseSettings;
 
 /// A problem package as its files state it. All paths are relative to the package's root, with `/`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Package {
-    /// Name of the problem: `[a-z0-9]{1,64}`.
+    /// Name of the problem: `[a-z0-9]{1,40}`.
     pub short_name: String,
     /// Version of the format that `problem.yaml` states.
     pub format: Format,
@@ -26,6 +28,11 @@ pub struct Package {
     pub validator_flags: Vec<String>,
     /// Codes of the languages that may be submitted; `None` allows all.
     pub languages_allowed: Option<BTreeSet<String>>,
+    /// Values that stand for their names in the package's texts and programs.
+    pub constants: Constants,
+    /// Files that are laid over every submission before it is compiled, by the code of its language, or `default` for
+    /// those of every language. They lie in `include/<code>/`.
+    pub included: BTreeMap<String, Vec<String>>,
     /// In the order in which they are judged: samples first, then by name in byte order, groups among testcases.
     /// At least one.
     pub testcases: Vec<Testcase>,
@@ -226,8 +233,67 @@ pub struct Testcase {
     pub answer_bytes: u64,
     /// Whether contestants may see it.
     pub is_sample: bool,
-    /// Flags of the output validator on this testcase: those of the package, then those of its groups.
+    /// Flags of the output validator on this testcase: those of the package, then its own or those of its groups.
     pub validator_flags: Vec<String>,
+    /// Arguments of the submission.
+    pub arguments: Vec<String>,
+    /// Files that the submission finds in its working directory, in the place of its own of the same name.
+    pub files: Vec<CaseFile>,
+    /// Arguments of the input validators, before those of the submission.
+    pub input_validator_arguments: ValidatorArguments,
+    /// Whether whoever fails here may see all of the testcase.
+    pub full_feedback: bool,
+    /// What may help those who fail here.
+    pub hint: Option<String>,
+    /// What the testcase is there for.
+    pub description: Option<String>,
+    /// Path of the input as it is displayed.
+    pub shown_input_path: String,
+    /// Path of the answer as it is displayed.
+    pub shown_answer_path: String,
+    /// Path of the input as it is downloaded.
+    pub download_input_path: String,
+    /// Path of the answer as it is downloaded.
+    pub download_answer_path: String,
+    /// Path of the protocol that is displayed and downloaded instead, where a validator talks to the submission.
+    pub interaction_path: Option<String>,
+}
+
+/// A file that a testcase brings for the working directory of the submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseFile {
+    /// Its name there; may lie in directories.
+    pub name: String,
+    /// Its path in the package.
+    pub path: String,
+}
+
+/// Arguments of input validators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValidatorArguments {
+    /// The same for each of them.
+    All(Vec<String>),
+    /// By the name of the validator; the others have none.
+    ByName(BTreeMap<String, Vec<String>>),
+}
+
+impl Default for ValidatorArguments {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+impl ValidatorArguments {
+    /// The arguments of the validator of this name: that of its directory, or of its file with or without extension.
+    pub fn of(&self, validator: &str) -> &[String] {
+        match self {
+            Self::All(arguments) => arguments,
+            Self::ByName(arguments) => {
+                let stem = validator.rsplit_once('.').map_or(validator, |(stem, _)| stem);
+                arguments.get(validator).or_else(|| arguments.get(stem)).map_or(&[], Vec::as_slice)
+            }
+        }
+    }
 }
 
 /// A group of testcases: a directory below `data/`. Settings that it does not state come from its parent.
@@ -245,6 +311,7 @@ pub struct Group {
     pub grader_flags: Vec<String>,
     /// Flags of the output validator that groups add to those of the package.
     pub validator_flags: Vec<String>,
+    pub(crate) cases: CaseSettings,
 }
 
 /// A submission by the jury, filed under what it is expected to get.
@@ -312,10 +379,8 @@ pub enum Feature {
     SubmitAnswer,
     /// A grader of the package's own, or flags that change what a group's verdict means.
     Grading,
-    /// Files that are compiled together with submissions.
-    IncludedFiles,
-    /// Testcases that pass arguments, files or settings of their own.
-    TestcaseSettings,
+    /// A program that judges the sources of submissions.
+    StaticValidator,
 }
 
 impl fmt::Display for Unsupported {
@@ -331,8 +396,7 @@ impl fmt::Display for Feature {
             Feature::Scoring => "scoring problems are not judged yet",
             Feature::SubmitAnswer => "submit-answer problems are not judged yet",
             Feature::Grading => "custom graders and grader flags are not judged yet",
-            Feature::IncludedFiles => "files included in submissions are not compiled yet",
-            Feature::TestcaseSettings => "arguments, files and settings of single testcases are not used yet",
+            Feature::StaticValidator => "static validators are not run yet",
         })
     }
 }

@@ -3,9 +3,11 @@
 use super::error::{PackageError, Place, Warning};
 use super::metadata::{Metadata, Reading};
 use super::package::{Feature, Group, ProblemType, Testcase, Unsupported, Validation};
+use super::settings::{self, CaseSettings};
 use super::tree::{self, Tree};
 use super::yaml::Value;
 use crate::domain::default_validator::Flags;
+use crate::domain::ids::TestcaseName;
 
 /// What `data/` holds.
 pub(crate) struct TestData {
@@ -13,9 +15,12 @@ pub(crate) struct TestData {
     pub(crate) groups: Vec<Group>,
 }
 
-/// Extensions of files that belong to a testcase without being judged: annotations, interactive samples, and what is
-/// displayed or downloaded instead of the real data.
-const ANNOTATIONS: [&str; 12] = [
+/// Extensions of what belongs to a testcase besides its input and answer: settings, annotations, interactive samples, and
+/// what is displayed or downloaded instead of the real data.
+const ANNOTATIONS: [&str; 15] = [
+    "yaml",
+    "args",
+    "files",
     "hint",
     "desc",
     "png",
@@ -77,10 +82,10 @@ impl Reader<'_> {
         let mut named: Vec<(&str, bool)> = Vec::new();
         for (name, is_directory) in tree.entries(&host_directory) {
             if is_directory {
-                if name.ends_with(".files") {
-                    self.note(Feature::TestcaseSettings, &format!("{host_directory}/{name}"));
-                } else {
-                    named.push((name, true));
+                match name.strip_suffix(".files") {
+                    Some(base) if self.is_input(&host_directory, base) => {}
+                    Some(_) => self.other_file(&host_directory, name),
+                    None => named.push((name, true)),
                 }
             } else if let Some(base) = name.strip_suffix(".in") {
                 named.push((base, false));
@@ -123,17 +128,40 @@ impl Reader<'_> {
         let answer_bytes = answer.size_bytes;
         let input_bytes = self.tree.file(&input_path).map_or(0, |entry| entry.size_bytes);
         let is_sample = name.starts_with("sample/");
-        let validator_flags = self.flags_in(group);
-        let group = group.path.clone();
+        if let Err(error) = name.parse::<TestcaseName>() {
+            return Err(PackageError::invalid(Place::file(input_path), error.to_string()));
+        }
+        let base = format!("data/{name}");
+        let mut settings = group.cases.clone();
+        let stated = settings.read_case(self.tree, &base, self.warnings)?;
+        let own = stated.map(|(flags, place)| (Group { validator_flags: flags, ..group.clone() }, place));
+        let validator_flags = self.flags_in(own.as_ref().map_or(group, |(own, _)| own));
+        if let (Some((_, place)), Validation::Default) = (own, self.validation) {
+            Flags::parse(&validator_flags)
+                .map_err(|error| PackageError::invalid(place, error.to_string()))?;
+        }
+        let files = settings::files_of(self.tree, &base);
+        let shown = settings::presentation(self.tree, &base, self.warnings);
         self.data.testcases.push(Testcase {
             name,
-            group,
+            group: group.path.clone(),
             input_path,
             input_bytes,
             answer_path,
             answer_bytes,
             is_sample,
             validator_flags,
+            arguments: settings.arguments,
+            files,
+            input_validator_arguments: settings.input_validator_arguments,
+            full_feedback: settings.full_feedback,
+            hint: settings.hint,
+            description: settings.description,
+            shown_input_path: shown.shown_input_path,
+            shown_answer_path: shown.shown_answer_path,
+            download_input_path: shown.download_input_path,
+            download_answer_path: shown.download_answer_path,
+            interaction_path: shown.interaction_path,
         });
         Ok(())
     }
@@ -141,7 +169,7 @@ impl Reader<'_> {
     /// A file that is not an input: half of a testcase, settings, an annotation, or nothing known.
     fn other_file(&mut self, host_directory: &str, name: &str) {
         let path = format!("{host_directory}/{name}");
-        let has_input = |base: &str| self.tree.file(&format!("{host_directory}/{base}.in")).is_some();
+        let has_input = |base: &str| self.is_input(host_directory, base);
         if matches!(name, "testdata.yaml" | "test_group.yaml") {
             return;
         }
@@ -149,11 +177,16 @@ impl Reader<'_> {
             if !has_input(base) {
                 self.warn(&path, format!("has no input file {host_directory}/{base}.in, ignored"));
             }
-        } else if name.ends_with(".args") || name.strip_suffix(".yaml").is_some_and(has_input) {
-            self.note(Feature::TestcaseSettings, &path);
-        } else if !ANNOTATIONS.iter().any(|extension| name.ends_with(&format!(".{extension}"))) {
+        } else if !ANNOTATIONS
+            .iter()
+            .any(|end| name.strip_suffix(end).and_then(|name| name.strip_suffix('.')).is_some_and(has_input))
+        {
             self.warn(&path, "belongs to no testcase, ignored".to_owned());
         }
+    }
+
+    fn is_input(&self, host_directory: &str, base: &str) -> bool {
+        self.tree.file(&format!("{host_directory}/{base}.in")).is_some()
     }
 
     fn settings_of(&self, path: &str) -> Option<String> {
@@ -171,7 +204,9 @@ impl Reader<'_> {
             has_custom_grader: parent.is_some_and(|parent| parent.has_custom_grader),
             grader_flags: parent.map_or_else(Vec::new, |parent| parent.grader_flags.clone()),
             validator_flags: parent.map_or_else(Vec::new, |parent| parent.validator_flags.clone()),
+            cases: parent.map_or_else(CaseSettings::default, |parent| parent.cases.clone()),
         };
+        group.cases.full_feedback |= path == "sample";
         let mut flags_place =
             Place { file: "problem.yaml".to_owned(), line: self.metadata.validator_flags_line };
         if let Some(file) = group.settings_path.clone()
@@ -189,12 +224,20 @@ impl Reader<'_> {
     /// Reads the settings that a group states itself; returns the place of its validator flags.
     fn group_settings(&mut self, file: &str, group: &mut Group) -> Result<Option<Place>, PackageError> {
         let text = self.tree.read_text(file, self.warnings)?;
+        let constants = &self.metadata.constants;
+        if !constants.is_empty() {
+            for (line, name) in constants.undefined_in(&text) {
+                let what = format!("there is no constant {name:?}");
+                self.warnings.push(Warning { place: Place::line(file, line), what });
+            }
+        }
+        let text = String::from_utf8(constants.put_into(text.into_bytes())).unwrap_or_default();
         let mut reading = Reading { file, warnings: self.warnings };
         let root = reading.parse(&text)?;
         let mut flags_place = None;
         let mut grading_line = None;
         for (key, key_line, node) in reading.map(&root, "the file")? {
-            if node.value == Value::Null {
+            if node.value == Value::Null || group.cases.read(&mut reading, key, node)? {
                 continue;
             }
             match key {
@@ -218,22 +261,17 @@ impl Reader<'_> {
                     grading_line = Some(node.line);
                 }
                 "output_validator_flags" | "output_validator_args" => {
-                    group.validator_flags = reading.words(node, key)?;
+                    group.validator_flags = reading.arguments(node, key)?;
                     flags_place = Some(Place::line(file, node.line));
                 }
                 "accept_score"
                 | "reject_score"
                 | "range"
-                | "input_validator_flags"
-                | "input_validator_args"
                 | "max_score"
                 | "score_aggregation"
                 | "require_pass"
                 | "static_validation_score"
                 | "static_validator_args"
-                | "full_feedback"
-                | "input_visualizer_args"
-                | "output_visualizer_args"
                 | "hint"
                 | "description" => {}
                 unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
@@ -264,10 +302,6 @@ impl Reader<'_> {
 
     fn warn(&mut self, path: &str, what: String) {
         self.warnings.push(Warning { place: Place::file(path), what });
-    }
-
-    fn note(&mut self, feature: Feature, path: &str) {
-        self.unsupported.push(Unsupported { feature, place: Place::file(path) });
     }
 }
 

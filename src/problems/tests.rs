@@ -131,6 +131,17 @@ fn the_smallest_package_loads_strictly() {
             answer_bytes: 2,
             is_sample: false,
             validator_flags: Vec::new(),
+            arguments: Vec::new(),
+            files: Vec::new(),
+            input_validator_arguments: ValidatorArguments::All(Vec::new()),
+            full_feedback: false,
+            hint: None,
+            description: None,
+            shown_input_path: "data/secret/1.in".to_owned(),
+            shown_answer_path: "data/secret/1.ans".to_owned(),
+            download_input_path: "data/secret/1.in".to_owned(),
+            download_answer_path: "data/secret/1.ans".to_owned(),
+            interaction_path: None,
         }]
     );
 }
@@ -435,7 +446,7 @@ fn oddities_are_warned_about() {
         r#".: "Hello-World" is not a name for a problem ([a-z0-9]+), taken for "helloworld""#
     );
     let error = load_as(&scratch.root, "--", Mode::Lenient).expect_err("a bad name");
-    assert_eq!(error.to_string(), r#".: "--" is not a name for a problem ([a-z0-9], 1 to 64 characters)"#);
+    assert_eq!(error.to_string(), r#".: "--" is not a name for a problem ([a-z0-9], 1 to 40 characters)"#);
 }
 
 #[test]
@@ -633,24 +644,210 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
         &["problem.yaml:2: submit-answer problems are not judged yet"],
     );
     check(
-        Scratch::new().with("include/python3/lib.py", ""),
-        &["include: files included in submissions are not compiled yet"],
-    );
-    check(
-        Scratch::new()
-            .with("data/secret/1.args", "x")
-            .with("data/secret/1.files/f", "")
-            .with("data/secret/1.yaml", ""),
-        &[
-            "data/secret/1.args: arguments, files and settings of single testcases are not used yet",
-            "data/secret/1.files: arguments, files and settings of single testcases are not used yet",
-            "data/secret/1.yaml: arguments, files and settings of single testcases are not used yet",
-        ],
+        Scratch::new().with("static_validator/check.py", ""),
+        &["static_validator: static validators are not run yet"],
     );
     check(
         Scratch::new().with("data/testdata.yaml", "grading: default\ngrader_flags: ignore_sample\n"),
         &["data/testdata.yaml:2: custom graders and grader flags are not judged yet"],
     );
+}
+
+/// The newest format, in its own directories.
+fn newest() -> Scratch {
+    let scratch = Scratch::new()
+        .with("problem.yaml", "problem_format_version: 2025-09\nname: Hello\nlimits: {time_limit: 1}\n")
+        .with("statement/problem.en.md", "Say hello.\n");
+    fs::remove_dir_all(scratch.root.join("problem_statement")).expect("a directory to remove");
+    scratch
+}
+
+#[test]
+fn testcases_have_settings_of_their_own() {
+    let package = newest()
+        .with("data/secret/test_group.yaml", "args: [g]\nfull_feedback: no\ninput_validator_args: {v: [a b, c]}\n")
+        .with(
+            "data/secret/1.yaml",
+            "args: [one, two words, '']\noutput_validator_args: [case_sensitive]\ninput_validator_args: [x y]\n\
+             full_feedback: true\nhint: think\ndescription: the first\noutput_visualizer_args: []\n",
+        )
+        .with("data/secret/1.files/words.txt", "")
+        .with("data/secret/1.files/deep/more.txt", "")
+        .with("data/secret/2.in", "")
+        .with("data/secret/2.ans", "")
+        .with("data/sample/1.in", "")
+        .with("data/sample/1.ans", "")
+        .warns(&[]);
+    let [sample, first, second] = &package.testcases[..] else { panic!("{:?}", package.testcases) };
+    assert_eq!(first.arguments, ["one", "two words", ""]);
+    assert_eq!(first.validator_flags, ["case_sensitive"]);
+    assert_eq!(first.input_validator_arguments, ValidatorArguments::All(vec!["x y".to_owned()]));
+    assert_eq!((first.hint.as_deref(), first.description.as_deref()), (Some("think"), Some("the first")));
+    let files: Vec<(&str, &str)> = first.files.iter().map(|file| (&*file.name, &*file.path)).collect();
+    assert_eq!(
+        files,
+        [
+            ("deep/more.txt", "data/secret/1.files/deep/more.txt"),
+            ("words.txt", "data/secret/1.files/words.txt")
+        ]
+    );
+    assert_eq!((second.arguments.as_slice(), second.files.len()), (&["g".to_owned()][..], 0));
+    assert_eq!(second.input_validator_arguments.of("v"), ["a b", "c"]);
+    assert_eq!(second.input_validator_arguments.of("v.py"), ["a b", "c"]);
+    assert!(second.input_validator_arguments.of("w.py").is_empty());
+    assert_eq!([sample, first, second].map(|testcase| testcase.full_feedback), [true, true, false]);
+
+    // As drafts and the old format state them.
+    let package = Scratch::new()
+        .with("data/secret/testdata.yaml", "input_validator_flags: a b\n")
+        .with("data/secret/1.args", " x  y\nz ")
+        .with("data/secret/1.hint", "think\n")
+        .with("data/secret/1.desc", "the first\n")
+        .warns(&[]);
+    assert_eq!(package.testcases[0].arguments, ["x", "y", "z"]);
+    assert_eq!(package.testcases[0].input_validator_arguments.of("v"), ["a", "b"]);
+    assert_eq!(package.testcases[0].hint.as_deref(), Some("think"));
+    assert_eq!(package.testcases[0].description.as_deref(), Some("the first"));
+}
+
+#[test]
+fn settings_of_testcases_are_checked() {
+    let yaml = |text: &str| newest().with("data/secret/1.yaml", text);
+    yaml("args: {a: b}\n").refused("data/secret/1.yaml:1: args must be a single value, not a map");
+    yaml("\nargs: [[a]]\n").refused("data/secret/1.yaml:2: args must be a single value, not a list");
+    yaml("args: [\"a\\0\"]\n").refused("data/secret/1.yaml:1: args: an argument contains a NUL");
+    yaml("full_feedback: perhaps\n")
+        .refused("data/secret/1.yaml:1: full_feedback must be true or false, not \"perhaps\"");
+    yaml("hint: [a]\n").refused("data/secret/1.yaml:1: hint must be a single value, not a list");
+    yaml("- a\n").refused("data/secret/1.yaml:1: the file must be a map, not a list");
+    yaml("output_validator_args: [exact]\n")
+        .refused("data/secret/1.yaml:1: unknown validator flag \"exact\"");
+    newest().with("data/secret/1.args", "a\nb\0").refused("data/secret/1.args:2: an argument contains a NUL");
+    yaml("args: [a]\ncolour: red\n").with("data/secret/1.args", "b").warns(&[
+        "data/secret/1.yaml:2: unknown key \"colour\", ignored",
+        "data/secret/1.args: data/secret/1.yaml states `args` too, and that counts",
+    ]);
+    newest()
+        .with("data/secret/2.yaml", "")
+        .with("data/secret/2.args", "")
+        .with("data/secret/2.files/x", "")
+        .with("data/secret/2.hint", "")
+        .warns(&[
+            "data/secret/2.args: belongs to no testcase, ignored",
+            "data/secret/2.files: belongs to no testcase, ignored",
+            "data/secret/2.hint: belongs to no testcase, ignored",
+            "data/secret/2.yaml: belongs to no testcase, ignored",
+        ]);
+    let long = "x".repeat(250);
+    let scratch =
+        newest().with(&format!("data/secret/{long}.in"), "").with(&format!("data/secret/{long}.ans"), "");
+    let error = load(&scratch.root, Mode::Lenient).expect_err("too long a name").to_string();
+    assert!(
+        error.starts_with("data/secret/xxx") && error.contains("is not a valid testcase name"),
+        "{error}"
+    );
+}
+
+#[test]
+fn other_files_are_shown_and_downloaded_in_the_place_of_real_ones() {
+    #[track_caller]
+    fn check(extensions: &[&str], expected: [&str; 4], warnings: &[&str]) {
+        let mut scratch = newest();
+        for extension in extensions {
+            scratch = scratch.with(&format!("data/secret/1.{extension}"), "");
+        }
+        let warnings: Vec<String> =
+            warnings.iter().map(|warning| format!("data/secret/1.{warning}")).collect();
+        let package = scratch.warns(&warnings.iter().map(String::as_str).collect::<Vec<_>>());
+        let case = &package.testcases[0];
+        let paths = [
+            &case.shown_input_path,
+            &case.shown_answer_path,
+            &case.download_input_path,
+            &case.download_answer_path,
+        ];
+        assert_eq!(paths.map(|path| path.strip_prefix("data/secret/1.").expect("a path")), expected);
+    }
+    check(&[], ["in", "ans", "in", "ans"], &[]);
+    check(&["out"], ["in", "out", "in", "out"], &[]);
+    check(&["in.statement", "in.download"], ["in.statement", "ans", "in.download", "ans"], &[]);
+    check(&["ans.statement", "ans.download"], ["in", "ans.statement", "in", "ans.download"], &[]);
+    check(
+        &["out", "ans.statement"],
+        ["in", "ans.statement", "in", "out"],
+        &["ans.statement: stands beside an .out; this one is shown"],
+    );
+    check(
+        &["in.statement"],
+        ["in.statement", "ans", "in", "ans"],
+        &["in.statement: there is no .in.download to go with it"],
+    );
+    check(
+        &["ans.download"],
+        ["in", "ans", "in", "ans.download"],
+        &["ans.download: there is no .ans.statement to go with it"],
+    );
+    check(
+        &["interaction", "out"],
+        ["in", "out", "in", "out"],
+        &["out: stands beside an .interaction, which is shown instead"],
+    );
+    check(&["png"], ["in", "ans", "in", "ans"], &[]);
+    check(
+        &["png", "svg"],
+        ["in", "ans", "in", "ans"],
+        &["svg: is a second picture of the testcase, beside the .png"],
+    );
+}
+
+#[test]
+fn constants_are_read_and_put_in_place() {
+    let yaml = |constants: &str| {
+        let head = "problem_format_version: 2025-09\nname: Hello\nlimits: {time_limit: 1}\nconstants:\n";
+        newest().with("problem.yaml", &format!("{head}{constants}"))
+    };
+    let package = yaml("  n: 1_000\n  eps: 1e-6\n  big: {value: 1000000, tex: '10^6'}\n  text: a b\n")
+        .with("data/secret/test_group.yaml", "output_validator_args: [float_tolerance, '{{eps}}']\n")
+        .warns(&[]);
+    assert_eq!(package.testcases[0].validator_flags, ["float_tolerance", "1e-6"]);
+    let all =
+        ["n", "eps", "big", "big.value", "big.tex", "text", "tex"].map(|name| package.constants.get(name));
+    assert_eq!(
+        all,
+        [Some("1_000"), Some("1e-6"), Some("1000000"), Some("1000000"), Some("10^6"), Some("a b"), None]
+    );
+    yaml("  1n: 1\n").refused("problem.yaml:5: \"1n\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
+    yaml("  a.b: 1\n")
+        .refused("problem.yaml:5: \"a.b\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
+    yaml("  n: {tex: x}\n").refused("problem.yaml:5: constants.n has no `value`");
+    yaml("  n: [1]\n").refused("problem.yaml:5: constants.n must be a single value, not a list");
+    yaml("  - n\n").refused("problem.yaml:5: constants must be a map, not a list");
+    yaml("  n: 1\n")
+        .with("data/secret/test_group.yaml", "\noutput_validator_args: ['{{m}}']\n")
+        .refused("data/secret/test_group.yaml:2: unknown validator flag \"{{m}}\"");
+    yaml("  n: 1\n")
+        .with("data/secret/test_group.yaml", "args: ['{{n}}', '{{m}}']\n")
+        .with("statement/problem.en.md", "{{n}}\n{{nextsample}} {{m}}\n{{remainingsamples}}\n")
+        .with("statement/problem.sv.tex", "\\constant{n}\n$\\constant{ m }$ {{n}}\n")
+        .warns(&[
+            "statement/problem.en.md:2: there is no constant \"m\"",
+            "statement/problem.sv.tex:2: there is no constant \"m\"",
+            "data/secret/test_group.yaml:1: there is no constant \"m\"",
+        ]);
+}
+
+#[test]
+fn included_files_are_listed_by_language() {
+    let package = Scratch::new()
+        .with("include/cpp/main.cpp", "")
+        .with("include/cpp/lib/a.h", "")
+        .with("include/default/data.txt", "")
+        .with("include/README", "")
+        .with("include/java/.keep", "")
+        .warns(&["include/README: lies in no directory of a language, ignored", "include/java: is empty"]);
+    let included: Vec<(&str, usize)> =
+        package.included.iter().map(|(code, files)| (code.as_str(), files.len())).collect();
+    assert_eq!(included, [("cpp", 2), ("default", 1)]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Derived {
 pub async fn derive_time_limit(package: &Arc<JudgePackage>, bench: &Bench) -> Derived {
     let submissions = package.package.jury_submissions.iter();
     let mut trials: Vec<Trial> =
-        submissions.map(|submission| Trial::new(submission.clone(), &package.root, bench)).collect();
+        submissions.map(|submission| Trial::new(submission.clone(), package, bench)).collect();
     let multipliers = package.package.limits.time_multipliers;
     let (told, _) = mpsc::unbounded_channel();
     derive(package, bench, multipliers, &mut trials, &told).await

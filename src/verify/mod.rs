@@ -174,7 +174,7 @@ pub async fn verify(
     multipliers.time_limit_to_tle = options.time_limit_to_tle.unwrap_or(multipliers.time_limit_to_tle);
     let submissions = package.package.jury_submissions.iter();
     let mut trials: Vec<Trial> =
-        submissions.map(|submission| Trial::new(submission.clone(), &package.root, bench)).collect();
+        submissions.map(|submission| Trial::new(submission.clone(), package, bench)).collect();
     let limits = &package.package.limits;
     let stated = match (options.time_limit_ms, Source::stated(limits.time_limit_source)) {
         (Some(given_ms), _) => Some((given_ms, Source::Given)),

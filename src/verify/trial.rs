@@ -4,7 +4,7 @@
 //! A run is kept as it was seen, under a cap. What it means by a limit below the cap follows from its CPU time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::event::CompileOutcome;
@@ -105,8 +105,8 @@ pub(super) type Stop = Box<dyn Fn(&[VerifiedTestcase]) -> bool + Send>;
 
 impl Trial {
     /// A submission before anything was done with it.
-    pub(super) fn new(submission: JurySubmission, root: &Path, bench: &Bench) -> Trial {
-        let (language, state) = begin(&submission, root, bench);
+    pub(super) fn new(submission: JurySubmission, package: &JudgePackage, bench: &Bench) -> Trial {
+        let (language, state) = begin(&submission, package, bench);
         Trial { submission, language, state, runs: BTreeMap::new() }
     }
 
@@ -272,8 +272,8 @@ fn verified(testcase: &str, run: &Run, caps: Caps) -> VerifiedTestcase {
 }
 
 /// The language of a submission, as far as it has one, and what is to be compiled or why it cannot be judged.
-fn begin(submission: &JurySubmission, root: &Path, bench: &Bench) -> (Option<Arc<Offer>>, State) {
-    let files = match read(root, submission) {
+fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> (Option<Arc<Offer>>, State) {
+    let files = match read(package, submission) {
         Ok(files) => files,
         Err(error) => return (None, State::Fault(chain(&error))),
     };
@@ -288,7 +288,11 @@ fn begin(submission: &JurySubmission, root: &Path, bench: &Bench) -> (Option<Arc
         let why = State::Skipped(format!("{} does not work here: {why}", language.name));
         return (Some(Arc::new(Offer { language: language.clone(), toolchain: String::new() })), why);
     };
-    let state = match sources::arrange(language, files, Vec::new(), submission.entrypoint.as_deref()) {
+    let included = match package.included(language) {
+        Ok(included) => included,
+        Err(error) => return (Some(offer.clone()), State::Fault(chain(&error))),
+    };
+    let state = match sources::arrange(language, files, included, submission.entrypoint.as_deref()) {
         Ok(sources) => State::Waiting(Arc::new(sources)),
         Err(error) => State::Skipped(error.to_string()),
     };
@@ -296,15 +300,15 @@ fn begin(submission: &JurySubmission, root: &Path, bench: &Bench) -> (Option<Arc
 }
 
 /// The files of a submission, named as they lie in its directory.
-fn read(root: &Path, submission: &JurySubmission) -> Result<Vec<SourceFile>, VerifyError> {
+fn read(package: &JudgePackage, submission: &JurySubmission) -> Result<Vec<SourceFile>, VerifyError> {
     let files = submission.files.iter().map(|file| {
-        let path = root.join(file);
+        let path = package.root.join(file);
         let bytes = std::fs::read(&path).map_err(|source| VerifyError::Read { path, source })?;
         let name = match file.strip_prefix(&submission.path) {
             Some("") | None => file.rsplit('/').next().unwrap_or(file),
             Some(below) => below.trim_start_matches('/'),
         };
-        Ok(SourceFile::new(name, bytes))
+        Ok(SourceFile::new(name, package.package.constants.put_into(bytes)))
     });
     files.collect()
 }

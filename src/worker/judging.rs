@@ -179,7 +179,7 @@ impl Worker {
         if hurry.is_cancelled() {
             return Err(LaunchError::Cancelled.into());
         }
-        let program = self.program(loaded, judging, attempt, offer, slot).await?;
+        let program = self.program(loaded, judging, attempt, offer, slot, &package).await?;
         if hurry.is_cancelled() {
             return Err(LaunchError::Cancelled.into());
         }
@@ -209,6 +209,7 @@ impl Worker {
         attempt: u32,
         offer: &Arc<Offer>,
         slot: &SlotHandle,
+        package: &JudgePackage,
     ) -> Result<Option<Vec<ProgramFile>>, AttemptError> {
         let known = loaded.submission.judging(judging).and_then(|judging| judging.compile.clone());
         if let Some(compile) = &known {
@@ -226,7 +227,8 @@ impl Worker {
             let bytes = self.store.get_blob(source.blob.sha256).await?;
             files.push(SourceFile::new(&source.name, &bytes[..]));
         }
-        let sources = sources::arrange(&offer.language, files, Vec::new(), None)?;
+        let included = package.included(&offer.language)?;
+        let sources = sources::arrange(&offer.language, files, included, None)?;
         let compiled = self.compile(slot, offer, sources).await?;
         let artifact = if compiled.made { self.keep_artifact(&compiled) } else { None };
         if known.is_none() {

@@ -3,6 +3,8 @@
 //! What lies in the cache came from the history and can be thrown away at any time. Inputs are kept in sealed
 //! memory, which all runs share; the least recently used package goes when they grow past a bound.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -11,11 +13,12 @@ use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::verdict::RunLimits;
 use crate::languages::Language;
+use crate::languages::sources::SourceFile;
 use crate::problems::{self, Mode, Package, PackageError, Validation};
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
 
-use super::launch::{Input, LaunchError};
+use super::launch::{Input, LaunchError, ProgramFile};
 use super::validators::{ValidatorError, Validators};
 
 impl From<ValidatorError> for JudgePackageError {
@@ -83,6 +86,9 @@ impl JudgePackageError {
     }
 }
 
+/// The folder of included files that are for every language.
+const INCLUDED_ALWAYS: &str = "default";
+
 /// A package ready to judge by.
 #[derive(Debug)]
 pub struct JudgePackage {
@@ -109,8 +115,11 @@ pub struct JudgeTestcase {
     pub flags: Flags,
     /// The arguments of the package's own output validators.
     pub validator_arguments: Vec<String>,
+    /// The arguments of the submission.
+    pub arguments: Vec<String>,
     input_path: PathBuf,
     answer_path: PathBuf,
+    files: Vec<(String, PathBuf)>,
     bytes: u64,
     data: OnceLock<Arc<TestcaseData>>,
 }
@@ -122,6 +131,8 @@ pub struct TestcaseData {
     pub input: Input,
     /// What the output is compared with.
     pub answer: Vec<u8>,
+    /// What the program finds in its working directory, in the place of its own files of the same names.
+    pub files: Vec<ProgramFile>,
 }
 
 impl JudgePackage {
@@ -135,7 +146,7 @@ impl JudgePackage {
     pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
         let validators = match &package.validation {
             Validation::Default => None,
-            Validation::Custom { validators, .. } => Some(Validators::new(root, validators, &package.limits)),
+            Validation::Custom { validators, .. } => Some(Validators::new(root, validators, &package)),
         };
         let testcases = package.testcases.iter().zip(1..).map(|(testcase, index)| {
             let flags: &[String] = if validators.is_none() { &testcase.validator_flags } else { &[] };
@@ -147,6 +158,8 @@ impl JudgePackage {
                 index,
                 flags,
                 validator_arguments: testcase.validator_flags.clone(),
+                arguments: testcase.arguments.clone(),
+                files: testcase.files.iter().map(|file| (file.name.clone(), root.join(&file.path))).collect(),
                 input_path: root.join(&testcase.input_path),
                 answer_path: root.join(&testcase.answer_path),
                 bytes: testcase.input_bytes + testcase.answer_bytes,
@@ -165,6 +178,22 @@ impl JudgePackage {
         }
     }
 
+    /// The files that are laid over a submission in this language, by their names in its directory. Those for the
+    /// language itself take the place of those for all languages.
+    pub fn included(&self, language: &Language) -> Result<Vec<SourceFile>, JudgePackageError> {
+        let mut files = BTreeMap::new();
+        let included = &self.package.included;
+        let own = included.iter().filter(|(code, _)| *code != INCLUDED_ALWAYS && language.answers_to(code));
+        for (code, paths) in included.get_key_value(INCLUDED_ALWAYS).into_iter().chain(own) {
+            let folder = format!("include/{code}/");
+            for path in paths {
+                let name = path.strip_prefix(&folder).unwrap_or(path);
+                files.insert(name, self.package.constants.put_into(read(&self.root.join(path))?));
+            }
+        }
+        Ok(files.into_iter().map(|(name, bytes)| SourceFile::new(name, bytes)).collect())
+    }
+
     /// The validators where the first of them talks to the submission.
     pub fn interactive(&self) -> Option<&Validators> {
         let interactive = matches!(self.package.validation, Validation::Custom { interactive: true, .. });
@@ -177,13 +206,23 @@ impl JudgePackage {
 }
 
 impl JudgeTestcase {
+    /// Whether a program that is prepared for one of them is prepared for the other.
+    pub fn is_run_as(&self, other: &Self) -> bool {
+        self.arguments == other.arguments && self.files.is_empty() && other.files.is_empty()
+    }
+
     /// The bytes of the testcase, read at the first use.
     pub fn data(&self) -> Result<Arc<TestcaseData>, JudgePackageError> {
         if let Some(data) = self.data.get() {
             return Ok(data.clone());
         }
         let input = Input::new(self.name.as_str(), &read(&self.input_path)?)?;
-        let data = Arc::new(TestcaseData { input, answer: read(&self.answer_path)? });
+        let mut files = Vec::with_capacity(self.files.len());
+        for (name, path) in &self.files {
+            let executable = path.metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
+            files.push(ProgramFile::new(name, &read(path)?, executable)?);
+        }
+        let data = Arc::new(TestcaseData { input, answer: read(&self.answer_path)?, files });
         Ok(self.data.get_or_init(|| data).clone())
     }
 }

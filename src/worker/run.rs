@@ -67,6 +67,7 @@ pub fn judge_all(
         processes: language.run.processes_limit,
     };
     let command = run_command(language, program, limits.memory_limit_bytes);
+    let program = &with_included(program, language, package)?;
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
         return talk_all(slot, &speaker, validators, package, judged, &limits, record);
@@ -76,15 +77,20 @@ pub fn judge_all(
     let mut failures = 0;
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
-    'prepared: while !waiting.is_empty() {
+    'prepared: while let Some(&first) = waiting.front() {
         // By the package and not by what is left of it: times are to be the same whenever it is judged again.
-        let warm = language.run.warm && package.testcases.len() > 1;
-        let mut prepared = slot.prepare(&command, program, warm)?;
+        let warm = language.run.warm
+            && package.testcases.iter().filter(|testcase| first.is_run_as(testcase)).count() > 1;
+        let (command, program) = for_testcase(&command, program, first)?;
+        let mut prepared = slot.prepare(&command, &program, warm)?;
         // The first of those that wait are in the sandbox: one runs while the one before it is compared.
         let mut started: VecDeque<Arc<TestcaseData>> = VecDeque::new();
-        while let Some(&testcase) = waiting.front() {
+        while let Some(&testcase) =
+            waiting.front().filter(|next| first.index == next.index || first.is_run_as(next))
+        {
+            let alike = |ahead: &&&JudgeTestcase| first.index == ahead.index || first.is_run_as(ahead);
             let step = (|| {
-                for ahead in waiting.iter().take(RUNS_AHEAD).skip(started.len()) {
+                for ahead in waiting.iter().take(RUNS_AHEAD).take_while(alike).skip(started.len()) {
                     let data = ahead.data()?;
                     prepared.start(&data.input, launch)?;
                     started.push_back(data);
@@ -116,6 +122,36 @@ pub fn judge_all(
     Ok(())
 }
 
+/// A program with the files of its package that are laid over submissions, where compiling has not kept them.
+fn with_included(
+    program: &[ProgramFile],
+    language: &Language,
+    package: &JudgePackage,
+) -> Result<Vec<ProgramFile>, JudgePackageError> {
+    let mut files = program.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+    for included in package.included(language)? {
+        if !files.iter().any(|file| file.name == included.name) {
+            files.push(ProgramFile::new(&included.name, &included.bytes, false)?);
+        }
+    }
+    Ok(files)
+}
+
+/// A program with the arguments and files of a testcase.
+fn for_testcase(
+    command: &Command,
+    program: &[ProgramFile],
+    testcase: &JudgeTestcase,
+) -> Result<(Command, Vec<ProgramFile>), JudgePackageError> {
+    let mut command = command.clone();
+    command.argv.extend(testcase.arguments.iter().cloned());
+    let data = testcase.data()?;
+    let is_replaced = |name: &str| data.files.iter().any(|file| file.name == name);
+    let kept = program.iter().filter(|file| !is_replaced(&file.name));
+    let files = kept.chain(&data.files).map(ProgramFile::share).collect::<Result<_, _>>()?;
+    Ok((command, files))
+}
+
 /// As [`judge_all`], for a problem whose validator talks to the submission.
 fn talk_all(
     slot: &mut Confined<'_>,
@@ -139,6 +175,8 @@ fn talk_all(
     while let Some(testcase) = waiting.peek() {
         let data = testcase.data()?;
         let arguments = &testcase.validator_arguments;
+        let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
+        let speaker = Speaker { command: &command, files: &files, ..speaker };
         match validators.talk(&mut slot, &mut beside, &data, arguments, &speaker, idle_ms) {
             Ok(talked) => {
                 failures = 0;

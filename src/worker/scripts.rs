@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::Languages;
+use crate::problems::{Constants, ValidatorSource};
 
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, Leaves, ProgramFile, ToolInput};
 use super::text;
@@ -110,16 +111,18 @@ pub fn build(
     slot: &mut Confined<'_>,
     languages: &Languages,
     root: &Path,
-    path: &str,
-    files: &[String],
+    constants: &Constants,
+    source: &ValidatorSource,
     limits: &LaunchLimits,
 ) -> Result<Built, ScriptError> {
+    let path = source.path.as_str();
     let mut placed = Vec::new();
-    for file in files {
+    for file in &source.files {
         let host = root.join(file);
         let bytes = std::fs::read(&host).map_err(|source| ScriptError::Read { path: host, source })?;
         // Archives lose the bits that say what may be executed.
-        placed.push(ProgramFile::new(within(path, file).unwrap_or(file), &bytes, true)?);
+        let name = within(path, file).unwrap_or(file);
+        placed.push(ProgramFile::new(name, &constants.put_into(bytes), true)?);
     }
     let roots = roots(languages);
     if let Some(script) = placed.iter().find(|file| file.name == "build") {

@@ -10,7 +10,7 @@ use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::sources::{self, SourceFile, SourcesError};
 use crate::languages::{LanguageError, Languages};
-use crate::problems::{Limits, ValidatorSource};
+use crate::problems::{Constants, Package, ValidatorSource};
 
 use super::compile;
 use super::launch::{
@@ -162,6 +162,7 @@ pub struct Talked {
 pub struct Validators {
     root: PathBuf,
     sources: Vec<ValidatorSource>,
+    constants: Constants,
     limits: LaunchLimits,
     /// Of their build scripts.
     compiling: LaunchLimits,
@@ -180,7 +181,9 @@ struct Program {
 
 impl Validators {
     /// The validators `sources` of the package at `root`.
-    pub fn new(root: &Path, sources: &[ValidatorSource], package: &Limits) -> Self {
+    pub fn new(root: &Path, sources: &[ValidatorSource], package: &Package) -> Self {
+        let constants = package.constants.clone();
+        let package = &package.limits;
         let (wall_ms, idle_ms) = launch::clock_limits(package.validation_time_limit_ms);
         let limits = LaunchLimits {
             cpu_ms: package.validation_time_limit_ms,
@@ -201,6 +204,7 @@ impl Validators {
         Self {
             root: root.to_owned(),
             sources: sources.to_owned(),
+            constants,
             limits,
             compiling,
             built: Mutex::new(None),
@@ -282,8 +286,7 @@ impl Validators {
                 ScriptError::Launch(error) => ValidatorError::Launch(error),
                 source => ValidatorError::Script { validator: validator(), source },
             };
-            let built =
-                scripts::build(slot, languages, &self.root, &source.path, &source.files, &self.compiling);
+            let built = scripts::build(slot, languages, &self.root, &self.constants, source, &self.compiling);
             let scripts::Built { files, command } = built.map_err(error)?;
             return Ok(Program { path: source.path.clone(), files, command, limits: self.limits });
         }
@@ -299,7 +302,7 @@ impl Validators {
             let bytes = std::fs::read(&path)
                 .map_err(|error| ValidatorError::Read { path: path.clone(), source: error })?;
             let name = file.strip_prefix(folder).unwrap_or(file).trim_start_matches('/');
-            files.push(SourceFile::new(name, bytes));
+            files.push(SourceFile::new(name, self.constants.put_into(bytes)));
         }
         let no_program = |source| ValidatorError::NoProgram { validator: validator(), source };
         let language = sources::language_of(&files, None, languages).map_err(no_program)?;

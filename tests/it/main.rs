@@ -10,6 +10,7 @@ mod cli_problem;
 mod cli_submit;
 mod contract;
 mod external;
+mod feature_packages;
 mod foreign;
 mod harness;
 mod judging;

@@ -1,0 +1,1 @@
+#define MODULUS {{modulus}}LL

@@ -1,0 +1,4 @@
+from bounds import MODULUS
+
+n = int(input())
+print(n * (n + 1) * (2 * n + 1) // 6 % MODULUS)

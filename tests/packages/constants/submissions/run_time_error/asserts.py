@@ -1,0 +1,3 @@
+n = int(input())
+assert n < {{most}}
+print(n * (n + 1) * (2 * n + 1) // 6 % {{modulus}})

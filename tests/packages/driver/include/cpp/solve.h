@@ -1,0 +1,3 @@
+#pragma once
+#include <vector>
+long long solve(const std::vector<long long> &values);

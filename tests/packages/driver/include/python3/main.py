@@ -1,0 +1,4 @@
+from solve import solve
+
+input()
+print(solve(list(map(int, input().split()))))

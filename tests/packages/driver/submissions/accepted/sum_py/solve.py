@@ -1,0 +1,4 @@
+def solve(values):
+    # Files for every language lie beside the program when it runs.
+    assert len(values) <= int(open("limits.txt").read())
+    return sum(values)

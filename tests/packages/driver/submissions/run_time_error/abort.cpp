@@ -1,0 +1,3 @@
+#include "solve.h"
+#include <cstdlib>
+long long solve(const std::vector<long long> &) { abort(); }

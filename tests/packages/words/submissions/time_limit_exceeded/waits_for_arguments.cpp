@@ -1,0 +1,5 @@
+int main(int argc, char **) {
+    volatile int count = argc;
+    while (count == 3) {
+    }
+}
