@@ -326,25 +326,27 @@ fn find_validation(
         let what = "is not used: validation is not custom".to_owned();
         warnings.push(Warning { place: Place::file(directory), what });
     }
-    if key.is_some_and(|key| key.multi_pass) {
-        note(Feature::MultiPass, key_place());
-    }
     for kind in &metadata.types {
         match kind {
             ProblemType::PassFail => {}
             ProblemType::Scoring => note(Feature::Scoring, type_place()),
-            ProblemType::MultiPass => note(Feature::MultiPass, type_place()),
-            ProblemType::Interactive if !custom => {
-                let what = "is interactive, but there is no program in output_validators".to_owned();
+            ProblemType::Interactive | ProblemType::MultiPass if !custom => {
+                let kind = kind.name();
+                let what = format!("is {kind}, but there is no program in output_validators");
                 return Err(PackageError::invalid(type_place(), what));
             }
-            ProblemType::Interactive => {}
+            ProblemType::Interactive | ProblemType::MultiPass => {}
             ProblemType::SubmitAnswer => note(Feature::SubmitAnswer, type_place()),
         }
     }
-    let interactive =
-        metadata.types.contains(&ProblemType::Interactive) || key.is_some_and(|key| key.interactive);
-    Ok(if custom { Validation::Custom { validators, interactive } } else { Validation::Default })
+    let is = |kind| metadata.types.contains(&kind);
+    let interactive = is(ProblemType::Interactive) || key.is_some_and(|key| key.interactive);
+    let multi_pass = is(ProblemType::MultiPass) || key.is_some_and(|key| key.multi_pass);
+    if multi_pass && validators.len() > 1 {
+        let what = format!("a multi-pass problem has one output validator, not {}", validators.len());
+        return Err(PackageError::invalid(Place::file(&validators[1].path), what));
+    }
+    Ok(if custom { Validation::Custom { validators, interactive, multi_pass } } else { Validation::Default })
 }
 
 /// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers

@@ -151,6 +151,9 @@ pub enum Validation {
         validators: Vec<ValidatorSource>,
         /// The first of them talks to the submission while it runs, instead of reading its output afterwards.
         interactive: bool,
+        /// Each may ask for further runs of the submission, on an input that it makes, up to
+        /// [`Limits::validation_passes`] in all.
+        multi_pass: bool,
     },
 }
 
@@ -371,8 +374,6 @@ pub struct Unsupported {
 /// Features of the format that are loaded but not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// A submission that runs several times.
-    MultiPass,
     /// Points.
     Scoring,
     /// A submission that is the output itself.
@@ -392,7 +393,6 @@ impl fmt::Display for Unsupported {
 impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Feature::MultiPass => "multi-pass problems are not judged yet",
             Feature::Scoring => "scoring problems are not judged yet",
             Feature::SubmitAnswer => "submit-answer problems are not judged yet",
             Feature::Grading => "custom graders and grader flags are not judged yet",

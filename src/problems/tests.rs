@@ -631,10 +631,7 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
     check(
         yaml("name: x\nproblem_format_version: 2025-09\ntype: [scoring, multi-pass]\n")
             .with("output_validator/v.py", ""),
-        &[
-            "problem.yaml:3: scoring problems are not judged yet",
-            "problem.yaml:3: multi-pass problems are not judged yet",
-        ],
+        &["problem.yaml:3: scoring problems are not judged yet"],
     );
     check(yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""), &[]);
     yaml("name: x\ntype: pass-fail interactive\n")
@@ -1065,6 +1062,8 @@ fn the_sample_packages_load_strictly() {
             ("climb", 18, ""),
             ("guess", 11, "guesses 30"),
             ("horizon", 12, "float_tolerance 1e-6"),
+            ("postcard", 16, ""),
+            ("revisit", 11, ""),
             ("split", 14, "largest 1000000000")
         ]
     );

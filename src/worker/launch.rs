@@ -290,6 +290,11 @@ impl Input {
         sealed(name, bytes).map(Self)
     }
 
+    /// A second handle on the same bytes.
+    pub fn share(&self) -> Result<Self, LaunchError> {
+        Ok(Self(self.0.try_clone().map_err(memory("input"))?))
+    }
+
     /// The same bytes as a file of this name.
     pub fn as_file(&self, name: &str) -> Result<ProgramFile, LaunchError> {
         let content = self.0.try_clone().map_err(memory(name))?;
@@ -299,6 +304,12 @@ impl Input {
     /// Its size in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.0.len()
+    }
+}
+
+impl From<ProgramFile> for Input {
+    fn from(file: ProgramFile) -> Self {
+        Self(file.content)
     }
 }
 

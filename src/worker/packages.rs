@@ -133,6 +133,24 @@ pub struct TestcaseData {
     pub answer: Vec<u8>,
     /// What the program finds in its working directory, in the place of its own files of the same names.
     pub files: Vec<ProgramFile>,
+    /// The same for programs to read.
+    answer_file: OnceLock<Input>,
+}
+
+impl TestcaseData {
+    /// A testcase of these bytes.
+    pub fn new(input: Input, answer: Vec<u8>, files: Vec<ProgramFile>) -> Self {
+        Self { input, answer, files, answer_file: OnceLock::new() }
+    }
+
+    /// The answer for a program to read.
+    pub fn answer_file(&self) -> Result<&Input, LaunchError> {
+        if let Some(file) = self.answer_file.get() {
+            return Ok(file);
+        }
+        let file = Input::new("answer", &self.answer)?;
+        Ok(self.answer_file.get_or_init(|| file))
+    }
 }
 
 impl JudgePackage {
@@ -222,7 +240,7 @@ impl JudgeTestcase {
             let executable = path.metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
             files.push(ProgramFile::new(name, &read(path)?, executable)?);
         }
-        let data = Arc::new(TestcaseData { input, answer: read(&self.answer_path)?, files });
+        let data = Arc::new(TestcaseData::new(input, read(&self.answer_path)?, files));
         Ok(self.data.get_or_init(|| data).clone())
     }
 }

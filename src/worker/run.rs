@@ -12,7 +12,7 @@ use crate::languages::Language;
 use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::text;
-use super::validators::{Talked, ValidatorError, Validators};
+use super::validators::{Feedback, Pass, Talked, Validators};
 
 /// The most of an output that is kept in an event, in bytes.
 const EXCERPT_BYTES: u64 = 256;
@@ -71,6 +71,10 @@ pub fn judge_all(
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
         return talk_all(slot, &speaker, validators, package, judged, &limits, record);
+    }
+    if let Some(validators) = package.validators.as_ref().filter(|validators| validators.are_multi_pass()) {
+        let speaker = Speaker { command: &command, files: program, limits: launch };
+        return pass_all(slot, &speaker, validators, package, judged, &limits, record);
     }
     let mut waiting: VecDeque<&JudgeTestcase> =
         package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).collect();
@@ -160,40 +164,126 @@ fn talk_all(
     package: &JudgePackage,
     judged: &BTreeSet<u32>,
     limits: &RunLimits,
-    mut record: impl FnMut(u32, TestcaseResult) -> bool,
+    record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
     // What the validator needs counts on the submission's clock too, and idle is only when neither does anything.
     let validation_ms = package.package.limits.validation_time_limit_ms;
     let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
     let (_, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let speaker = Speaker { limits: LaunchLimits { wall_ms, idle_ms: None, ..speaker.limits }, ..*speaker };
+    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+        let data = testcase.data()?;
+        let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
+        let speaker = Speaker { command: &command, files: &files, ..speaker };
+        let first = Pass::first(&data, &testcase.validator_arguments)?;
+        passes(validators, first, |pass| {
+            let talked = validators.talk(slot, beside, pass, &speaker, idle_ms)?;
+            let result = judge_talk(&talked, limits)?;
+            let feedback = talked.says.map(|accepted| (accepted, talked.feedback));
+            Ok((result, feedback))
+        })
+    })
+}
+
+/// As [`judge_all`], for a problem whose validator may ask for further runs.
+fn pass_all(
+    slot: &mut Confined<'_>,
+    program: &Speaker<'_>,
+    validators: &Validators,
+    package: &JudgePackage,
+    judged: &BTreeSet<u32>,
+    limits: &RunLimits,
+    record: impl FnMut(u32, TestcaseResult) -> bool,
+) -> Result<(), JudgePackageError> {
+    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+        let data = testcase.data()?;
+        let (command, files) = for_testcase(program.command, program.files, testcase)?;
+        let mut prepared = slot.prepare(&command, &files, false)?;
+        let first = Pass::first(&data, &testcase.validator_arguments)?;
+        passes(validators, first, |pass| {
+            let ran = prepared.run(&pass.input, program.limits)?;
+            let mut feedback = None;
+            let verdict = verdict::of(&ran.observation, limits, || {
+                let validated = validators.validate(beside, pass, &ran.stdout)?;
+                feedback = Some((validated.accepted, validated.feedback));
+                Ok::<_, JudgePackageError>(validated.accepted)
+            })?;
+            let said = feedback.as_ref().map(|(_, feedback)| feedback.judge_message()).transpose()?;
+            let said = said.filter(|message| !message.is_empty());
+            let said = said.unwrap_or_else(|| describe(verdict, &ran, limits));
+            Ok((result(&ran, verdict, said)?, feedback))
+        })
+    })
+}
+
+/// Judges the testcases that are not in `judged` one after the other, each in sessions of its own.
+fn each_alone(
+    slot: &mut Confined<'_>,
+    package: &JudgePackage,
+    judged: &BTreeSet<u32>,
+    mut record: impl FnMut(u32, TestcaseResult) -> bool,
+    mut judge: impl FnMut(
+        &mut Confined<'_>,
+        &mut Confined<'_>,
+        &JudgeTestcase,
+    ) -> Result<TestcaseResult, JudgePackageError>,
+) -> Result<(), JudgePackageError> {
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     let mut failures = 0;
     let mut waiting =
         package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).peekable();
     while let Some(testcase) = waiting.peek() {
-        let data = testcase.data()?;
-        let arguments = &testcase.validator_arguments;
-        let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
-        let speaker = Speaker { command: &command, files: &files, ..speaker };
-        match validators.talk(&mut slot, &mut beside, &data, arguments, &speaker, idle_ms) {
-            Ok(talked) => {
+        match judge(&mut slot, &mut beside, testcase) {
+            Ok(result) => {
                 failures = 0;
                 let index = testcase.index;
                 waiting.next();
-                if !record(index, judge_talk(&talked, limits)?) {
+                if !record(index, result) {
                     return Ok(());
                 }
             }
-            Err(ValidatorError::Launch(error @ LaunchError::Sandbox(_))) if failures < SANDBOX_RETRIES => {
+            Err(error @ JudgePackageError::Launch(LaunchError::Sandbox(_))) if failures < SANDBOX_RETRIES => {
                 tracing::warn!(error = chain(&error), "the sandbox failed; trying again");
                 failures += 1;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Runs a submission on a testcase as often as the validator asks for it. The last pass is the result; time and memory
+/// are those of the worst, since the limits hold for each.
+fn passes(
+    validators: &Validators,
+    first: Pass<'_>,
+    mut run: impl FnMut(&Pass<'_>) -> Result<(TestcaseResult, Option<(bool, Feedback)>), JudgePackageError>,
+) -> Result<TestcaseResult, JudgePackageError> {
+    let mut pass = first;
+    let mut worst: Option<Observation> = None;
+    loop {
+        let (mut result, feedback) = run(&pass)?;
+        if let Some(before) = worst {
+            result.run.cpu_ms = result.run.cpu_ms.max(before.cpu_ms);
+            result.run.wall_ms = result.run.wall_ms.max(before.wall_ms);
+            result.run.memory_bytes = result.run.memory_bytes.max(before.memory_bytes);
+        }
+        worst = Some(result.run);
+        let next = match feedback {
+            Some((accepted, feedback)) => validators.next(&pass, accepted, feedback)?,
+            None => None,
+        };
+        match next.filter(|_| result.verdict == Verdict::Ac) {
+            Some(next) => pass = next,
+            None if pass.number == 1 => return Ok(result),
+            None => {
+                let message = format!("pass {}: {}", pass.number, result.message);
+                let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
+                return Ok(TestcaseResult { message, ..result });
+            }
+        }
+    }
 }
 
 /// Judges what came of a dialogue. A validator that refused before the submission ended is believed whatever became
@@ -230,8 +320,8 @@ fn judge(
     // A flood that was ended for being one is never copied: only the validator needs the whole output in one piece.
     let verdict = verdict::of(&ran.observation, limits, || {
         if let Some(validators) = validators {
-            let arguments = &testcase.validator_arguments;
-            let validated = validators.validate(beside, data, arguments, &ran.stdout)?;
+            let pass = Pass::first(data, &testcase.validator_arguments)?;
+            let validated = validators.validate(beside, &pass, &ran.stdout)?;
             said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
             return Ok(validated.accepted);
         }

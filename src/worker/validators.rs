@@ -10,12 +10,12 @@ use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::sources::{self, SourceFile, SourcesError};
 use crate::languages::{LanguageError, Languages};
-use crate::problems::{Constants, Package, ValidatorSource};
+use crate::problems::{Constants, Package, Validation, ValidatorSource};
 
 use super::compile;
 use super::launch::{
-    self, Command, Confined, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker, Talk,
-    Tool, ToolInput,
+    self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker,
+    Talk, Tool, ToolInput,
 };
 use super::packages::TestcaseData;
 use super::run;
@@ -29,6 +29,8 @@ const SIGPIPE: u8 = 13;
 /// Where it may leave messages. It gets the name with a slash behind it.
 const FEEDBACK: &str = "feedback";
 const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
+/// The input of another pass, where it asks for one.
+const NEXT_PASS: &str = "feedback/nextpass.in";
 /// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
 /// How many files it may leave there. What the format knows of are a dozen.
@@ -144,6 +146,29 @@ impl Feedback {
     }
 }
 
+/// One run of a submission on a testcase. There are several where a validator asks for more.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// From 1.
+    pub number: u64,
+    /// The testcase.
+    testcase: &'a TestcaseData,
+    /// The arguments of the validator on it.
+    arguments: &'a [String],
+    /// What the submission reads, unless it talks to the validator; and what the validator is told that it read.
+    pub input: Input,
+    /// What the validator left in the pass before.
+    feedback: Feedback,
+}
+
+impl<'a> Pass<'a> {
+    /// The first pass on a testcase, for which the validator has these `arguments`.
+    pub fn first(testcase: &'a TestcaseData, arguments: &'a [String]) -> Result<Self, LaunchError> {
+        let (input, feedback) = (testcase.input.share()?, Feedback::default());
+        Ok(Self { number: 1, testcase, arguments, input, feedback })
+    }
+}
+
 /// What came of a submission that talked to a validator.
 #[derive(Debug)]
 pub struct Talked {
@@ -164,6 +189,8 @@ pub struct Validators {
     sources: Vec<ValidatorSource>,
     constants: Constants,
     limits: LaunchLimits,
+    /// How often a submission is run on a testcase at most, where it may be run more than once.
+    passes_max: Option<u64>,
     /// Of their build scripts.
     compiling: LaunchLimits,
     /// Built by whichever slot needs them first; the others wait.
@@ -180,10 +207,13 @@ struct Program {
 }
 
 impl Validators {
-    /// The validators `sources` of the package at `root`.
+    /// The validators `sources` of the package at `root`. In a multi-pass problem they may ask for further runs of a
+    /// submission on a testcase.
     pub fn new(root: &Path, sources: &[ValidatorSource], package: &Package) -> Self {
         let constants = package.constants.clone();
+        let is_multi_pass = matches!(package.validation, Validation::Custom { multi_pass: true, .. });
         let package = &package.limits;
+        let passes_max = is_multi_pass.then_some(package.validation_passes);
         let (wall_ms, idle_ms) = launch::clock_limits(package.validation_time_limit_ms);
         let limits = LaunchLimits {
             cpu_ms: package.validation_time_limit_ms,
@@ -206,22 +236,50 @@ impl Validators {
             sources: sources.to_owned(),
             constants,
             limits,
+            passes_max,
             compiling,
             built: Mutex::new(None),
         }
+    }
+
+    /// Whether a submission may be run more than once on a testcase.
+    pub fn are_multi_pass(&self) -> bool {
+        self.passes_max.is_some()
+    }
+
+    /// The pass after `pass`, of which the validator has left `feedback`; none where it asks for none.
+    pub fn next<'a>(
+        &self,
+        pass: &Pass<'a>,
+        accepted: bool,
+        mut feedback: Feedback,
+    ) -> Result<Option<Pass<'a>>, ValidatorError> {
+        let asked = feedback.files.iter().position(|file| file.name == NEXT_PASS);
+        let Some((asked, passes_max)) = asked.zip(self.passes_max) else {
+            return Ok(None);
+        };
+        let what = if !accepted {
+            "refused and yet asked for another pass".to_owned()
+        } else if pass.number >= passes_max {
+            format!("asked for more than {passes_max} passes")
+        } else {
+            let input = Input::from(feedback.files.remove(asked));
+            return Ok(Some(Pass { number: pass.number + 1, input, feedback, ..*pass }));
+        };
+        let validator = self.sources.first().map_or_else(String::new, |source| source.path.clone());
+        Err(ValidatorError::Fault { validator, what, said: String::new() })
     }
 
     /// Asks every validator, until one refuses.
     pub fn validate(
         &self,
         slot: &mut Confined<'_>,
-        testcase: &TestcaseData,
-        arguments: &[String],
+        pass: &Pass<'_>,
         output: &Output,
     ) -> Result<Validated, ValidatorError> {
         let mut validated = Validated { accepted: true, feedback: Feedback::default() };
         for program in self.build(slot)?.iter() {
-            let (command, files) = program.prepare(testcase, arguments)?;
+            let (command, files) = program.prepare(pass)?;
             let tool = slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
             let accepted = program.accepts(&tool)?;
             validated = Validated { accepted, feedback: Feedback { files: tool.files } };
@@ -237,8 +295,7 @@ impl Validators {
         &self,
         slot: &mut Confined<'_>,
         beside: &mut Confined<'_>,
-        testcase: &TestcaseData,
-        arguments: &[String],
+        pass: &Pass<'_>,
         submission: &Speaker<'_>,
         idle_ms: u64,
     ) -> Result<Talked, ValidatorError> {
@@ -247,7 +304,7 @@ impl Validators {
             let validator = "output_validators".to_owned();
             return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
         };
-        let (command, files) = program.prepare(testcase, arguments)?;
+        let (command, files) = program.prepare(pass)?;
         // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
         let wall_ms = program.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
         let limits = LaunchLimits { wall_ms, idle_ms: None, ..program.limits };
@@ -328,19 +385,16 @@ fn hung_up(talk: &Talk) -> bool {
 }
 
 impl Program {
-    /// Its command and its files for one testcase.
-    fn prepare(
-        &self,
-        testcase: &TestcaseData,
-        arguments: &[String],
-    ) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
-        let mut files = self.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
-        files.push(testcase.input.as_file("input")?);
-        files.push(ProgramFile::new("answer", &testcase.answer, false)?);
+    /// Its command and its files for one pass on one testcase.
+    fn prepare(&self, pass: &Pass<'_>) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
+        let files = self.files.iter().chain(&pass.feedback.files);
+        let mut files = files.map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+        files.push(pass.input.as_file("input")?);
+        files.push(pass.testcase.answer_file()?.as_file("answer")?);
         let mut command = self.command.clone();
         command.argv.extend(["input", "answer"].map(str::to_owned));
         command.argv.push(format!("{FEEDBACK}/"));
-        command.argv.extend(arguments.iter().cloned());
+        command.argv.extend(pass.arguments.iter().cloned());
         Ok((command, files))
     }
 

@@ -423,6 +423,65 @@ fn a_script_that_cannot_be_used_is_our_fault_with_the_reason() {
 }
 
 #[test]
+fn a_validator_may_ask_for_more_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let check = |passes: &str, validator: &str, code: i32, verdict: &str, reason: &str| {
+        scripted_by(&package, &[("run", validator)]);
+        let yaml = format!("name: A\nvalidation: custom multi-pass\nlimits: {{{passes}}}\n");
+        fs::write(package.join("problem.yaml"), yaml).unwrap();
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+        let line = &said.expect_code(code).json_lines()[0];
+        let told = line["reason"].as_str().unwrap();
+        assert_eq!(line["got"], verdict, "{line:#}");
+        assert!(told.contains(reason), "{told}");
+    };
+    // Every pass must have the sum of its own input, and adds it to the input of the next: what is left in the feedback
+    // directory stays, but for the request itself.
+    let chain = |passes: u32| {
+        format!(
+            r#"
+test ! -e $3/nextpass.in || exit 1
+n=$(cat $3/n 2>/dev/null || echo 0); n=$((n + 1)); echo $n > $3/n
+read got; read a b < $1
+echo "pass $n: $a + $b = $got" >> $3/judgemessage.txt
+test "$got" = $((a + b)) || exit 43
+test $n = {passes} || echo "$got 1" > $3/nextpass.in
+exit 42
+"#
+        )
+    };
+    check("", &chain(1), 0, "AC", "");
+    check("", &chain(2), 0, "AC", "");
+    check("", &chain(3), 5, "JE", "asked for more than 2 passes");
+    check("validation_passes: 3", &chain(3), 0, "AC", "");
+    check("validation_passes: 1", &chain(2), 5, "JE", "asked for more than 1 passes");
+    check("", "echo 1 1 > $3/nextpass.in; exit 43", 5, "JE", "refused and yet asked for another pass");
+    check("", "echo 1 1 > $3/nextpass.in; exit 1", 5, "JE", "exited with code 1");
+    check(
+        "",
+        "ln -s /etc/passwd $3/nextpass.in; exit 42",
+        5,
+        "JE",
+        "`feedback/nextpass.in` is not a plain file",
+    );
+    // The submission fails in the second pass.
+    check(
+        "",
+        "read a b < $1; test $b = x && exit 42; echo 1 x > $3/nextpass.in; exit 42",
+        1,
+        "RTE",
+        "pass 2: ",
+    );
+    check("", "test -e $3/n && exit 43; touch $3/n; cp $1 $3/nextpass.in; exit 42", 1, "WA", "pass 2: ");
+    // One validator says which input comes next.
+    fs::create_dir_all(package.join("output_validators/w")).unwrap();
+    fs::write(package.join("output_validators/w/run"), "exit 42").unwrap();
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(1);
+    assert!(said.stdout.contains("a multi-pass problem has one output validator, not 2"), "{}", said.stdout);
+}
+
+#[test]
 fn a_dialogue_is_judged_by_who_failed_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());

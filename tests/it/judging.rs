@@ -8,7 +8,7 @@ use assize::domain::verdict::Verdict;
 use assize::store::{Aggregate, EventStore};
 use jiff::Timestamp;
 
-use crate::harness::judge::{PATIENCE, TestJudge};
+use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_get_the_verdict_they_deserve() {
@@ -43,6 +43,55 @@ async fn programs_get_the_verdict_they_deserve() {
         assert_eq!(verdict.verdict, expected, "{code}\n{verdict:#?}");
     }
     worker.stop().await;
+}
+
+/// Judges jury submissions of a sample package as a contestant's: each gets what its directory says.
+async fn judge_like_the_jury(problem: &str, submissions: &[(&str, Verdict)]) {
+    let judge = TestJudge::start().await;
+    judge.publish(problem).await;
+    let worker = judge.worker("w1", 2).await;
+    let mut submitted = Vec::new();
+    for (path, expected) in submissions {
+        let code = std::fs::read_to_string(sample_package(problem).join("submissions").join(path)).unwrap();
+        let language = if path.ends_with(".py") { "python3" } else { "cpp17" };
+        submitted.push((judge.submit(problem, language, &code).await, path, expected));
+    }
+    for (id, path, expected) in submitted {
+        let verdict = judge.verdict(id).await;
+        assert_eq!(verdict.verdict, *expected, "{path}\n{verdict:#?}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn multi_pass_problems_are_judged_pass_by_pass() {
+    let submissions = [
+        ("accepted/pairs.cpp", Verdict::Ac),
+        ("accepted/pairs.py", Verdict::Ac),
+        ("wrong_answer/plain.py", Verdict::Wa),
+        ("wrong_answer/remembers.py", Verdict::Wa),
+        ("wrong_answer/short.cpp", Verdict::Wa),
+        ("run_time_error/ann.cpp", Verdict::Rte),
+        ("run_time_error/bob.py", Verdict::Rte),
+        ("time_limit_exceeded/ann.py", Verdict::Tle),
+        ("time_limit_exceeded/bob.cpp", Verdict::Tle),
+    ];
+    judge_like_the_jury("postcard", &submissions).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interactive_problems_may_have_several_passes() {
+    let submissions = [
+        ("accepted/search.cpp", Verdict::Ac),
+        ("accepted/search.py", Verdict::Ac),
+        ("wrong_answer/forgets.py", Verdict::Wa),
+        ("wrong_answer/one_by_one.cpp", Verdict::Wa),
+        ("run_time_error/first.cpp", Verdict::Rte),
+        ("run_time_error/second.py", Verdict::Rte),
+        ("time_limit_exceeded/second.cpp", Verdict::Tle),
+        ("time_limit_exceeded/waits.py", Verdict::Ile),
+    ];
+    judge_like_the_jury("revisit", &submissions).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

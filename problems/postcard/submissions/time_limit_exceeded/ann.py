@@ -1,0 +1,3 @@
+# Never ends as Ann.
+while True:
+    pass
