@@ -9,4 +9,5 @@ pub mod ids;
 pub mod problem;
 pub mod scoring;
 pub mod submission;
+pub mod testlib_checkers;
 pub mod verdict;
