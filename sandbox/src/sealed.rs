@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::futimens;
+use nix::sys::time::TimeSpec;
 
 /// A sealed memfd: its size and its bytes are fixed for ever, so one copy can be shared with hostile readers.
 #[derive(Debug)]
@@ -75,6 +77,17 @@ impl SealedFile {
     /// A reader from the first byte on, with a position of its own.
     pub fn reader(&self) -> impl Read + '_ {
         SealedReader { file: &self.file, position: 0 }
+    }
+
+    /// The same bytes in another file, of the same times.
+    pub(crate) fn copy(&self, name: &str) -> io::Result<Self> {
+        let copy = Self::from_reader(name, self.reader())?;
+        let metadata = self.file.metadata()?;
+        let time = |seconds, nanoseconds| TimeSpec::new(seconds, nanoseconds);
+        let read = time(metadata.atime(), metadata.atime_nsec());
+        let written = time(metadata.mtime(), metadata.mtime_nsec());
+        futimens(&copy.file, &read, &written)?;
+        Ok(copy)
     }
 
     /// A second handle on the same bytes.

@@ -85,11 +85,7 @@ impl<'slot> Session<'slot> {
             // Seals fix the bytes. Mode and times of the file can be changed by its owner, and a build may make such
             // calls: where it is the same user as we, it gets a copy, which it can spoil for nobody.
             let owns = self.open.profile == Profile::Build && !self.slot.has_user;
-            let opened = if owns {
-                SealedFile::from_reader("input", file.reader()).and_then(|copy| copy.reopen())
-            } else {
-                file.reopen()
-            };
+            let opened = if owns { file.copy("input").and_then(|copy| copy.reopen()) } else { file.reopen() };
             fds.push(channel("opening the input", opened)?);
         }
         self.asked.push_back(Asked::new(spec, None, fds));

@@ -102,7 +102,10 @@ fn check_job(
         let spec = RunSpec::new(Stdin::Null, limits);
         let outcome = session.run(&spec).expect("the sandbox holds");
         let text = stdout(&outcome);
-        assert_eq!(outcome.report.warm, warm, "{:?}", outcome.report);
+        // Where memory is limited as address space, what has too much of it from the start cannot be started ahead.
+        let too_large = source.contains("_bss_")
+            && outcome.report.layers.iter().any(|layer| layer.name == "memory_rlimit");
+        assert!(outcome.report.warm == warm || too_large, "{:?}", outcome.report);
         assert!(!text.contains("ESCAPED"), "round {round}: {text}");
         assert!(
             expected.iter().any(|may| came(*may, &outcome)),
