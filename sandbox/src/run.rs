@@ -383,10 +383,12 @@ impl Runner {
                 return;
             }
             Warm::Waiting(waiting) if is_fit => {
-                // Its CPU time goes to all its forks. And an interpreter with threads could not be forked.
+                // What is not the same for all runs is limited in its forks, which can only get less than it has. An
+                // interpreter with threads could not be forked, so it may not make any.
+                let own = |resource| self.hard_limits.iter().find(|(limited, _)| *limited == resource);
                 let for_life = |(resource, soft, hard): Rlimit| match resource {
-                    libc::RLIMIT_CPU => None,
-                    libc::RLIMIT_NPROC => Some((resource, 1, hard)),
+                    libc::RLIMIT_CPU | libc::RLIMIT_FSIZE | libc::RLIMIT_NOFILE => None,
+                    libc::RLIMIT_NPROC => own(resource).map(|(_, hard)| (resource, 1, *hard)),
                     _ => Some((resource, soft, hard)),
                 };
                 let rlimits = rlimits.into_iter().filter_map(for_life).collect();

@@ -233,6 +233,7 @@ attacks! {
     a116_recursion "116_recursion.py" run(1) [SEGV, Memory, Cpu, Exit(1)] build(16) [SEGV, Memory, Cpu, Exit(1)];
     a117_collisions "117_collisions.py" run(1) [Cpu] build(16) [Cpu];
     a129_looks_for_the_key "129_looks_for_the_key.c" run(1) [Contained] build(16) [Contained];
+    a130_gives_children_away "130_gives_children_away.c" run(1) [Contained] build(16) [Contained];
 }
 
 #[test]

@@ -371,6 +371,16 @@ fn b074_an_unreadable_file_is_not() {
     assert_eq!(leave("echo x > out; chmod 000 out").1, Some(CollectFailure::Unreadable));
 }
 
+/// The owner of a directory can close it even to those who are to look into it afterwards: that is its own loss.
+#[test]
+fn b073_a_closed_directory_closes_nobody_else_out() {
+    let (outcome, reason) = leave("echo x > out; chmod 0 /w");
+    assert_eq!((outcome.report.exit, reason), (Exit::Exited(0), Some(CollectFailure::Unreadable)));
+    let (all, left) = leave_all("", "echo x > a; chmod 0 /w");
+    assert_eq!(all, []);
+    assert_eq!(left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(), [CollectFailure::Unreadable]);
+}
+
 #[test]
 fn b110_a_daemon_of_the_compile_step_dies_with_it() {
     let (outcome, _) = leave("(sleep 1000 & sleep 1000 &) ; echo x > out");

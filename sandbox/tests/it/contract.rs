@@ -124,6 +124,19 @@ fn a_grandchild_that_nobody_waits_for_is_counted() {
 }
 
 #[test]
+fn a130_children_of_the_cell_are_counted() {
+    let mut place = Place::new();
+    let giver = place.compile("130_gives_children_away.c");
+    let mut job = program(Profile::Build, &giver);
+    job.argv.push("build".to_owned());
+    let mut session = place.slot.open(&job).expect("a session opens");
+    let limits = Limits { wall_ms: 20_000, ..Limits::build(5000) };
+    let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+    assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(0)));
+    assert_eq!(report.processes_reaped, 9, "{report:?}");
+}
+
+#[test]
 fn children_that_rusage_misses_are_counted_by_the_cgroup() {
     let mut place = Place::new();
     let hider = place.compile("005_children_unwaited.c");

@@ -190,6 +190,35 @@ os.set_blocking(1, True)
     exits(&outcome, Exit::Exited(0), Exit::Exited(42));
 }
 
+/// Whatever one half does to its own ends, the other reads every byte, in order and as it likes.
+#[test]
+fn a055_a_half_cannot_change_what_the_other_reads() {
+    let mut two = Two::new();
+    let submission = "
+import fcntl, os, sys
+os.set_blocking(0, False)
+fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_APPEND | os.O_NONBLOCK | 0x2000)  # O_ASYNC
+data = bytes(range(256)) * 1024
+while data:
+    try: data = data[os.write(1, data[:5000]):]
+    except BlockingIOError: pass
+os.write(2, b'all of it')
+";
+    // Byte by byte at first, then in pieces of odd sizes.
+    let validator = "
+import os, sys
+seen = b''
+while len(seen) < 256 * 1024:
+    part = os.read(0, 1 if len(seen) < 3000 else 4099)
+    if not part: break
+    seen += part
+sys.exit(42 if seen == bytes(range(256)) * 1024 else 43)
+";
+    let outcome = two.python(submission, validator);
+    assert_eq!(outcome.first.stderr, b"all of it", "{outcome:?}");
+    exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+}
+
 #[test]
 fn a_pair_that_cannot_start_is_our_failure_and_the_slots_go_on() {
     let mut two = Two::new();

@@ -88,7 +88,7 @@ fn catalogue() -> Vec<(u32, Vec<String>)> {
 #[test]
 fn the_catalogue_has_every_attack_and_names_tests_that_exist() {
     let rows = catalogue();
-    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=129).collect::<Vec<_>>());
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=130).collect::<Vec<_>>());
     let tests = tests();
     for (number, names) in &rows {
         for name in names {

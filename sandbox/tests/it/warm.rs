@@ -306,6 +306,33 @@ fn other_limits_or_arguments_start_anew() {
     check(&|spec| spec.limits.stack_bytes = Some(32 << 20), "['main.py']\n");
 }
 
+/// Limits that differ from run to run are those of each run, be they more or less than before.
+#[test]
+fn limits_may_change_from_run_to_run() {
+    let mut place = Place::new();
+    if !place.can_warm() {
+        return;
+    }
+    let source = "import resource as r
+print(r.getrlimit(r.RLIMIT_CPU), r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_FSIZE), r.getrlimit(r.RLIMIT_NPROC))";
+    let job = Job { warm: true, ..solution(source) };
+    let mut session = place.slot.open(&job).expect("a session opens");
+    for more in [0, 7, 3, 0, 9] {
+        let limits = Limits {
+            cpu_ms: (1 + more) * 1000,
+            open_files: 32 + more as u32,
+            file_bytes: more,
+            processes: 1 + more as u32,
+            ..limits(Profile::Run)
+        };
+        let outcome = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs");
+        assert!(outcome.report.warm);
+        // The cell and the interpreter are processes of the same user.
+        let expected = [2 + more, 32 + more, more, 3 + more].map(|limit| format!("({limit}, {limit})"));
+        assert_eq!(stdout(&outcome).trim(), expected.join(" "));
+    }
+}
+
 /// Imports are paid by whoever imports: the CPU time of a run that imports much is that of the import, warm or not.
 #[test]
 fn imports_are_charged() {
