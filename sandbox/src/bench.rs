@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Collect, End, Job, JobFile, Keeper, KeeperConfig, Limits, Policy, Profile, RunSpec, SealedFile, Slot,
-    Stdin,
+    Collect, End, Job, JobFile, Keeper, KeeperConfig, Limits, Needs, Policy, Profile, RunSpec, SealedFile,
+    Slot, Stdin,
 };
 
 /// How long a throughput measurement lasts.
@@ -333,6 +333,7 @@ impl Subject {
             root: self.root.clone(),
             files,
             directories: Vec::new(),
+            needs: Needs::default(),
             argv: self.argv.clone(),
             env: Vec::new(),
             warm: self.warm,
@@ -370,6 +371,7 @@ fn subjects(slot: &mut Slot, place: &Path) -> Result<Vec<Subject>, Box<dyn Error
                 executable: false,
             }],
             directories: Vec::new(),
+            needs: Needs::default(),
             argv: [&format!("/usr/bin/{compiler}"), "-O2", "-static", "-o", "hello", source]
                 .map(str::to_owned)
                 .to_vec(),

@@ -138,7 +138,7 @@ fn shut(
     }
     let reach = root::fill(open, files)?;
     layers.extend(confine::close(open.profile, &reach, &warden.policy)?);
-    let filter = warden.filters.of(open.profile);
+    let filter = warden.filters.of(open);
     let warm = match &last_pid {
         // What fails here costs time and nothing else.
         Some(last_pid) if open.warm => {
@@ -148,7 +148,7 @@ fn shut(
         _ => Warm::None,
     };
     let layers = &mut armed.layers;
-    layers.extend(confine::lock(open.profile, filter)?);
+    layers.extend(confine::lock(filter)?);
     layers.push(confine::layer("rlimits", "STACK CPU FSIZE NPROC NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO"));
     layers.extend(warden.groups.layers());
     layers.extend(warden.pinned.map(|core| confine::layer("pinned", &format!("core {core}"))));
@@ -160,7 +160,7 @@ fn shut(
 fn fork_interpreter(
     open: &Open,
     last_pid: &File,
-    filter: &BpfProgram,
+    filter: (&str, &BpfProgram),
     oom_score: &mut OomScore,
     key: Key,
 ) -> io::Result<Warm> {
@@ -173,7 +173,7 @@ fn fork_interpreter(
         // A step that fails ends it, and the cell notices.
         let _ = root::scatter_pids(last_pid).and_then(|()| {
             let image = image(open, None).map_err(|_| io::ErrorKind::InvalidInput)?;
-            confine::lock(open.profile, filter).map_err(|_| io::ErrorKind::PermissionDenied)?;
+            confine::lock(filter).map_err(|_| io::ErrorKind::PermissionDenied)?;
             warm::become_interpreter(&theirs, &image, key)
         });
         std::process::exit(127);

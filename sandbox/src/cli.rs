@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
 use crate::{
-    Collect, End, Exit, Job, JobFile, Keeper, KeeperConfig, Limits, Outcome, Policy, Profile, RunSpec,
+    Collect, End, Exit, Job, JobFile, Keeper, KeeperConfig, Limits, Needs, Outcome, Policy, Profile, RunSpec,
     SandboxError, SealedFile, Stdin, bench, doctor, keeper, sys,
 };
 
@@ -80,6 +80,12 @@ struct RunArguments {
     /// Many processes, and a writable /w, as for a compiler.
     #[arg(long)]
     build: bool,
+    /// Calls for runtimes with an event loop, such as Node's.
+    #[arg(long)]
+    runtime_calls: bool,
+    /// A small file that is to exist outside of /w, PATH=TEXT, for runtimes that insist on one.
+    #[arg(long)]
+    stand_in: Vec<String>,
     /// A host file or directory to show read-only; /usr and its links by default.
     #[arg(long)]
     root: Vec<PathBuf>,
@@ -241,6 +247,12 @@ fn show(outcome: &Outcome, json: bool) -> io::Result<()> {
 }
 
 fn job(arguments: &RunArguments, profile: Profile) -> io::Result<Job> {
+    let stand_ins = arguments.stand_in.iter().map(|pair| {
+        let (path, text) = pair.split_once('=').unwrap_or((pair, ""));
+        (path.to_owned(), text.to_owned())
+    });
+    let needs =
+        Needs { runtime_calls: arguments.runtime_calls, stand_ins: stand_ins.collect(), links: Vec::new() };
     let mut root = arguments.root.clone();
     if root.is_empty() {
         let usual = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"].map(PathBuf::from);
@@ -270,7 +282,7 @@ fn job(arguments: &RunArguments, profile: Profile) -> io::Result<Job> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name.to_owned(), value.to_owned())
     });
-    Ok(Job { profile, root, files, directories: Vec::new(), argv, env: env.collect(), warm: false })
+    Ok(Job { profile, root, files, directories: Vec::new(), needs, argv, env: env.collect(), warm: false })
 }
 
 fn base_name(path: &Path) -> String {

@@ -149,6 +149,7 @@ impl Slot {
                 })
                 .collect(),
             directories: job.directories.clone(),
+            needs: job.needs.clone(),
             argv: job.argv.clone(),
             env: job.env.clone(),
             warm: job.warm && job.profile == Profile::Run && program_is_of_host(job),

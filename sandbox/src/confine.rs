@@ -85,12 +85,11 @@ pub(crate) fn close(profile: Profile, reach: &Reach, policy: &Policy) -> Result<
 
 /// The second half ends: gives up all that is left, in the order in which each step still can be taken. Seccomp
 /// forbids the calls of all others, so it is last, and nothing is left to give up.
-pub(crate) fn lock(profile: Profile, filter: &BpfProgram) -> Result<Vec<Layer>, Failure> {
+pub(crate) fn lock((name, filter): (&str, &BpfProgram)) -> Result<Vec<Layer>, Failure> {
     io_step("dropping capabilities", sys::drop_capabilities())?;
     // Whoever made us: of a cell its warden, of an interpreter the cell.
     io_step("tying us to our parent", sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64))?;
     io_step("installing the seccomp filter", sys::install_seccomp(filter))?;
-    let name = if profile == Profile::Run { "run" } else { "build" };
     Ok(vec![
         layer("no_capabilities", "all sets empty, bounding set included; securebits locked"),
         layer("seccomp", &format!("allowlist `{name}`, {} instructions, default EPERM", filter.len())),

@@ -32,6 +32,8 @@ pub struct Job {
     pub files: Vec<JobFile>,
     /// Empty directories made in `/w`, named as files are.
     pub directories: Vec<String>,
+    /// What the program needs beyond its profile; nothing for most.
+    pub needs: Needs,
     /// The program and its arguments. The program is an absolute path below `root`, or `./name` among `files`.
     pub argv: Vec<String>,
     /// The whole environment; nothing is inherited.
@@ -41,6 +43,19 @@ pub struct Job {
     /// the host's programs, have one thread and no descriptors of its own at that place, and draw no random numbers
     /// before it. Without effect where the host or the profile does not allow it; [`crate::Report::warm`] tells.
     pub warm: bool,
+}
+
+/// What the runtime of a language needs beyond its profile. Each widens the confinement of this job alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Needs {
+    /// The calls of `filters/runtimes.json` in [`Profile::Run`]: descriptors to wait with, which lead nowhere and die with
+    /// their program, and questions about itself. [`Profile::Build`] has them in any case.
+    pub runtime_calls: bool,
+    /// Small files that are to exist in the root, as absolute paths with their text, for runtimes that insist on a file
+    /// that there is not, such as one of `/proc`.
+    pub stand_ins: Vec<(String, String)>,
+    /// Links that are to exist in the root, as absolute paths with their targets, for the same reason: `/proc/self/exe`.
+    pub links: Vec<(String, String)>,
 }
 
 /// One file in `/w`.

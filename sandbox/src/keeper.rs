@@ -13,10 +13,10 @@ use nix::unistd::{Pid, getegid, geteuid, setsid};
 use crate::cgroup::{Groups, Host};
 use crate::doctor::{self, FactState};
 use crate::error::Failure;
+use crate::seccomp;
 use crate::sys::{self, Forked, Key};
 use crate::warden::{self, Filters, Identity, Warden};
 use crate::wire::{self, Hello, Welcome};
-use crate::{Profile, seccomp};
 
 /// The first user id of slots where the keeper may map any.
 const UID_FIRST: u32 = 200_000;
@@ -96,11 +96,13 @@ fn serve(
 ) -> Result<Option<(Warden, OwnedFd)>, Failure> {
     let cores = cores();
     let key = Key::random().map_err(|error| Failure::step("drawing a key", &error))?;
-    let filter = |profile| {
-        seccomp::compile(profile, key)
+    let filter = |lists: &[&str]| {
+        seccomp::compile(lists, key)
             .map_err(|error| Failure::step(format!("compiling the filter ({error})"), &error))
     };
-    let (run, build) = (filter(Profile::Run)?, filter(Profile::Build)?);
+    let run = filter(&[seccomp::RUN])?;
+    let run_for_runtimes = filter(&[seccomp::RUN, seccomp::RUNTIMES])?;
+    let build = filter(&[seccomp::BUILD, seccomp::RUNTIMES])?;
     let mut wardens = Vec::new();
     let mut controls = Vec::new();
     for slot in 0..hello.slots as usize {
@@ -121,7 +123,7 @@ fn serve(
                 let warden = Warden {
                     policy: hello.policy,
                     identity: identity(slot as u32),
-                    filters: Filters { key, run, build },
+                    filters: Filters { key, run, run_for_runtimes, build },
                     groups,
                     pinned: hello.pin.then(|| cores[slot % cores.len()]),
                     cores: cores.len() as u32,

@@ -24,6 +24,7 @@
 //!         executable: false,
 //!     }],
 //!     directories: Vec::new(),
+//!     needs: Needs::default(),
 //!     argv: ["/usr/bin/python3", "-ISB", "main.py"].map(Into::into).to_vec(),
 //!     env: Vec::new(),
 //!     warm: false,
@@ -67,7 +68,7 @@ mod wire;
 pub use client::{Canceller, Keeper, KeeperConfig, Slot};
 pub use doctor::HostFacts;
 pub use error::SandboxError;
-pub use job::{Collect, CollectAll, Job, JobFile, Limits, Profile, RunSpec, Stdin};
+pub use job::{Collect, CollectAll, Job, JobFile, Limits, Needs, Profile, RunSpec, Stdin};
 pub use pair::{Half, PairOutcome, run_pair};
 pub use policy::Policy;
 pub use report::{CollectFailure, End, Exit, Layer, MemoryMeter, Outcome, Report, Uncollected};

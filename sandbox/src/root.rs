@@ -65,6 +65,13 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
         }
     }
     drop(old);
+    for (path, text) in &job.needs.stand_ins {
+        reach.read_only.push(make_stand_in(path, text)?);
+    }
+    for (path, target) in &job.needs.links {
+        let link = place_for_stand_in(path)?;
+        io_step_named("making the link", path, symlink(target, link))?;
+    }
     io_step("creating /w", fs::create_dir(WORK))?;
     if job.profile == Profile::Build {
         let options = format!("size={},nr_inodes={},mode=0700", job.tmpfs_bytes, job.tmpfs_inodes);
@@ -151,6 +158,27 @@ fn bind(old: &OwnedFd, path: &str) -> Result<Option<PathBuf>, Failure> {
         crate::sys::bind(source.as_fd(), &c_string(path)?, READ_ONLY | libc::MOUNT_ATTR_NODEV),
     )?;
     Ok(Some(target.to_path_buf()))
+}
+
+/// Makes a file at an absolute path where the root has nothing.
+fn make_stand_in(path: &str, text: &str) -> Result<PathBuf, Failure> {
+    let target = place_for_stand_in(path)?;
+    let made = File::create_new(target).and_then(|mut file| file.write_all(text.as_bytes()));
+    io_step_named("making the stand-in", path, made)?;
+    Ok(target.to_path_buf())
+}
+
+/// Makes the parents of a stand-in, which has to be an absolute path without `..`.
+fn place_for_stand_in(path: &str) -> Result<&Path, Failure> {
+    let target = Path::new(path);
+    if !target.is_absolute() || !is_plain(path.trim_start_matches('/')) {
+        let what = format!("the stand-in `{path}` is not an absolute path without `..`");
+        return Err(Failure::InvalidJob(what));
+    }
+    if let Some(parent) = target.parent() {
+        io_step_named("making the parents of", path, fs::create_dir_all(parent))?;
+    }
+    Ok(target)
 }
 
 /// Copies the sealed file `fd` to `name` below `/w`. The client has checked the name; it is checked again because this

@@ -1,6 +1,7 @@
 //! Turns the lists in `filters/` into one seccomp program per profile.
 //!
-//! `common.json` and `run.json` or `build.json` are what a program may do; every entry says why. `cell.json` is what
+//! `common.json` with `run.json` or `build.json` is what a program may do, and `runtimes.json` what builds and the runtimes
+//! of some languages may do beside it; every entry says why. `cell.json` is what
 //! only the sandbox itself may do: each of those calls must carry a [`Key`]. Everything else fails with `EPERM`.
 
 use std::io;
@@ -8,12 +9,12 @@ use std::io;
 use seccompiler::{BpfProgram, TargetArch, sock_filter};
 use serde_json::{Value, json};
 
-use crate::Profile;
 use crate::sys::Key;
 
 const COMMON: &str = include_str!("../filters/common.json");
-const RUN: &str = include_str!("../filters/run.json");
-const BUILD: &str = include_str!("../filters/build.json");
+pub(crate) const RUN: &str = include_str!("../filters/run.json");
+pub(crate) const RUNTIMES: &str = include_str!("../filters/runtimes.json");
+pub(crate) const BUILD: &str = include_str!("../filters/build.json");
 const CELL: &str = include_str!("../filters/cell.json");
 
 /// Calls that answer `ENOSYS`, so that programs fall back to an older call instead of giving up. `clone3` hides its
@@ -34,10 +35,12 @@ const ARGUMENTS: u32 = 16;
 /// `AUDIT_ARCH_X86_64`.
 const ARCH: u32 = 0xC000_003E;
 
-/// Compiles the filter of `profile` for cells that hold `key`.
-pub(crate) fn compile(profile: Profile, key: Key) -> io::Result<BpfProgram> {
+/// Compiles a filter that allows what is on `lists` beside what is common, for cells that hold `key`.
+pub(crate) fn compile(lists: &[&str], key: Key) -> io::Result<BpfProgram> {
     let mut rules = entries(COMMON)?;
-    rules.extend(entries(if profile == Profile::Run { RUN } else { BUILD })?);
+    for list in lists {
+        rules.extend(entries(list)?);
+    }
     let free: Vec<Value> =
         rules.iter().filter(|rule| rule.get("args").is_none()).map(|rule| rule["syscall"].clone()).collect();
     let keyed = CELL.replace("\"@KEY@\"", &key.value().to_string());

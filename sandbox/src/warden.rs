@@ -38,14 +38,17 @@ impl Identity {
 pub(crate) struct Filters {
     pub(crate) key: Key,
     pub(crate) run: BpfProgram,
+    pub(crate) run_for_runtimes: BpfProgram,
     pub(crate) build: BpfProgram,
 }
 
 impl Filters {
-    pub(crate) fn of(&self, profile: Profile) -> &BpfProgram {
-        match profile {
-            Profile::Run => &self.run,
-            Profile::Build => &self.build,
+    /// The filter of a job, with its name.
+    pub(crate) fn of(&self, open: &Open) -> (&'static str, &BpfProgram) {
+        match (open.profile, open.needs.runtime_calls) {
+            (Profile::Run, false) => ("run", &self.run),
+            (Profile::Run, true) => ("run and runtimes", &self.run_for_runtimes),
+            (Profile::Build, _) => ("build", &self.build),
         }
     }
 }
@@ -73,7 +76,7 @@ struct Cell {
 /// What [`Warden::serve`] became: still the warden, at its end, or the cell that it forked.
 enum Life {
     Over,
-    Cell(OwnedFd, Option<Open>),
+    Cell(OwnedFd, Option<Box<Open>>),
 }
 
 /// Serves one slot until the judge closes `control`.
@@ -91,7 +94,7 @@ pub(crate) fn live(mut warden: Warden, control: OwnedFd) -> io::Result<()> {
         Life::Cell(internal, expected) => {
             // The judge must see the warden's end, so no cell may hold a copy of its socket.
             drop(control);
-            cell::live(warden, internal, expected)
+            cell::live(warden, internal, expected.map(|open| *open))
         }
     }
 }
@@ -116,7 +119,7 @@ impl Warden {
         loop {
             // Armed ahead: the job that comes next does not wait for namespaces.
             let mut armed = match self.arm() {
-                Ok(Armed::Inside(internal)) => return Ok(Life::Cell(internal, expected)),
+                Ok(Armed::Inside(internal)) => return Ok(Life::Cell(internal, expected.map(Box::new))),
                 Ok(Armed::Cell(cell)) => Ok(cell),
                 Err(failure) => Err(failure),
             };

@@ -11,7 +11,7 @@ use bincode::{Decode, Encode};
 
 use crate::error::Failure;
 use crate::sys::{self, Key, MESSAGE_BYTES_MAX};
-use crate::{Collect, CollectAll, HostFacts, Layer, Limits, Policy, Profile, Report};
+use crate::{Collect, CollectAll, HostFacts, Layer, Limits, Needs, Policy, Profile, Report};
 
 thread_local! {
     /// Where messages are received: kept, since a page that is touched anew for each costs as much as the message.
@@ -37,6 +37,7 @@ pub(crate) struct Open {
     pub(crate) root: Vec<String>,
     pub(crate) files: Vec<OpenFile>,
     pub(crate) directories: Vec<String>,
+    pub(crate) needs: Needs,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     /// Whether the program is an interpreter to be forked.
@@ -51,8 +52,8 @@ pub(crate) struct Open {
 impl Open {
     /// Whether a cell that was confined for the one serves the other: files and arguments come later.
     pub(crate) fn is_confined_like(&self, other: &Open) -> bool {
-        (self.profile, self.tmpfs_bytes, self.tmpfs_inodes, &self.root)
-            == (other.profile, other.tmpfs_bytes, other.tmpfs_inodes, &other.root)
+        (self.profile, self.tmpfs_bytes, self.tmpfs_inodes, &self.root, &self.needs)
+            == (other.profile, other.tmpfs_bytes, other.tmpfs_inodes, &other.root, &other.needs)
     }
 }
 

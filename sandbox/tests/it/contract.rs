@@ -16,6 +16,7 @@ fn shell(script: &str) -> Job {
         root: system(),
         files: Vec::new(),
         directories: Vec::new(),
+        needs: Needs::default(),
         argv: strings(&["/bin/sh", "-c", script]),
         env: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
         warm: false,

@@ -57,7 +57,16 @@ impl Place {
         self.kept.push(place);
         let files = vec![file("interpreted", b"")];
         let (profile, argv) = (Profile::Run, vec![name]);
-        Job { profile, root, files, directories: Vec::new(), argv, env: Vec::new(), warm: true }
+        Job {
+            profile,
+            root,
+            files,
+            directories: Vec::new(),
+            needs: Needs::default(),
+            argv,
+            env: Vec::new(),
+            warm: true,
+        }
     }
 
     /// Whether interpreters can be started ahead here; says so if not.
@@ -120,6 +129,7 @@ impl Place {
             root: system(),
             files,
             directories: Vec::new(),
+            needs: Needs::default(),
             argv: [&[compiler, "-o", "program", name], flags]
                 .concat()
                 .iter()
@@ -182,6 +192,7 @@ pub(crate) fn program(profile: Profile, content: &SealedFile) -> Job {
         root: system(),
         files,
         directories: Vec::new(),
+        needs: Needs::default(),
         argv: strings(&["./self"]),
         env: Vec::new(),
         warm: false,
@@ -195,6 +206,7 @@ pub(crate) fn python(profile: Profile, source: &str) -> Job {
         root: system(),
         files: vec![file("main.py", source.as_bytes())],
         directories: Vec::new(),
+        needs: Needs::default(),
         argv: strings(&["/usr/bin/python3", "-ISB", "main.py"]),
         env: Vec::new(),
         warm: false,

@@ -14,7 +14,16 @@ fn run(job: &Job, limits: Limits) -> Outcome {
 
 fn job(profile: Profile, argv: &[&str], files: Vec<JobFile>) -> Job {
     let env = vec![("PATH".to_owned(), "/usr/bin".to_owned())];
-    Job { profile, root: system(), files, directories: Vec::new(), argv: strings(argv), env, warm: false }
+    Job {
+        profile,
+        root: system(),
+        files,
+        directories: Vec::new(),
+        needs: Needs::default(),
+        argv: strings(argv),
+        env,
+        warm: false,
+    }
 }
 
 /// Whether this host has `program`; says loudly that a test is skipped where it has not.

@@ -222,6 +222,7 @@ fn a078_a_fresh_binary_is_never_busy() {
         root: system(),
         files: vec![JobFile { name: "self".to_owned(), content: clean, executable: true }],
         directories: Vec::new(),
+        needs: Needs::default(),
         argv: strings(&[
             "/bin/sh",
             "-c",
