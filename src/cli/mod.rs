@@ -9,6 +9,7 @@ mod connection;
 mod control;
 mod doctor;
 mod events;
+mod languages;
 mod openapi;
 mod output;
 mod problem;
@@ -58,6 +59,9 @@ enum Command {
     Submit(submit::SubmitArgs),
     /// Build the read model anew from the history, compare it, or look at the past.
     Replay(replay::ReplayArgs),
+    /// List the languages, name what to install for them, and try them out.
+    #[command(subcommand)]
+    Languages(languages::LanguagesCommand),
     /// Say what this host can do for judging, and the cure for each lack.
     Doctor(doctor::DoctorArgs),
     /// Measure what the judge costs, as ratios to the bare thing.
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Streams(command) => block_on(streams::run(command)),
         Command::Submit(args) => block_on(submit::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
+        Command::Languages(command) => block_on(languages::run(command)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Bench(args) => block_on(bench::run(args)),
         Command::Openapi => openapi::print(),

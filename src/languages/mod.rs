@@ -33,10 +33,37 @@ mod java;
 pub mod sources;
 
 /// The languages of this build. Adding one is adding its file here.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 30] = [
+    ("ada.toml", include_str!("ada.toml")),
+    ("bash.toml", include_str!("bash.toml")),
     ("c.toml", include_str!("c.toml")),
+    ("cobol.toml", include_str!("cobol.toml")),
     ("cpp17.toml", include_str!("cpp17.toml")),
+    ("cpp20.toml", include_str!("cpp20.toml")),
+    ("cpp23.toml", include_str!("cpp23.toml")),
+    ("csharp.toml", include_str!("csharp.toml")),
+    ("d.toml", include_str!("d.toml")),
+    ("erlang.toml", include_str!("erlang.toml")),
+    ("fortran.toml", include_str!("fortran.toml")),
+    ("go.toml", include_str!("go.toml")),
+    ("haskell.toml", include_str!("haskell.toml")),
+    ("java.toml", include_str!("java.toml")),
+    ("javascript.toml", include_str!("javascript.toml")),
+    ("kotlin.toml", include_str!("kotlin.toml")),
+    ("lisp.toml", include_str!("lisp.toml")),
+    ("lua.toml", include_str!("lua.toml")),
+    ("ocaml.toml", include_str!("ocaml.toml")),
+    ("pascal.toml", include_str!("pascal.toml")),
+    ("perl.toml", include_str!("perl.toml")),
+    ("php.toml", include_str!("php.toml")),
+    ("prolog.toml", include_str!("prolog.toml")),
+    ("pypy3.toml", include_str!("pypy3.toml")),
     ("python3.toml", include_str!("python3.toml")),
+    ("ruby.toml", include_str!("ruby.toml")),
+    ("rust.toml", include_str!("rust.toml")),
+    ("scala.toml", include_str!("scala.toml")),
+    ("scheme.toml", include_str!("scheme.toml")),
+    ("typescript.toml", include_str!("typescript.toml")),
 ];
 
 /// All languages of an installation, found by id, alias or file name. No two answer to the same name.
@@ -45,7 +72,8 @@ pub struct Languages {
     by_id: BTreeMap<String, Language>,
     /// Ids and aliases in lower case.
     ids_by_name: BTreeMap<String, String>,
-    ids_by_extension: BTreeMap<String, String>,
+    /// The most preferred one first.
+    ids_by_extension: BTreeMap<String, Vec<String>>,
 }
 
 /// A language, as its file states it.
@@ -69,6 +97,9 @@ pub struct Language {
     /// Of the languages with the same extension, the one with the highest preference is meant.
     #[serde(default)]
     pub preference: u32,
+    /// Whether programs of packages that run once per testcase, such as output validators, are taken for it.
+    #[serde(default = "yes")]
+    pub for_tools: bool,
     /// Extensions of sources in other languages that its compiler takes as well, where they lie beside its own.
     #[serde(default)]
     pub takes_extensions: Vec<String>,
@@ -122,16 +153,46 @@ pub struct Compile {
     /// Paths of the host that the command may read.
     #[serde(default)]
     pub roots: Vec<PathBuf>,
-    /// CPU time of all its processes together.
+    /// What its confinement allows beyond the usual.
+    #[serde(default)]
+    pub needs: Needs,
+    /// CPU time of all its processes together; by default a minute.
+    #[serde(default = "Compile::default_cpu_ms_limit")]
     pub cpu_ms_limit: u64,
-    /// Time on the wall.
+    /// Time on the wall; by default two minutes.
+    #[serde(default = "Compile::default_wall_ms_limit")]
     pub wall_ms_limit: u64,
-    /// Memory of all its processes together.
+    /// Memory of all its processes together; by default 2 GiB.
+    #[serde(default = "Compile::default_memory_bytes_limit")]
     pub memory_bytes_limit: u64,
-    /// Bytes that it may write.
+    /// Bytes that it may write; by default 256 MiB.
+    #[serde(default = "Compile::default_output_bytes_limit")]
     pub output_bytes_limit: u64,
-    /// Processes and threads at one time.
+    /// Processes and threads at one time; by default 32.
+    #[serde(default = "Compile::default_processes_limit")]
     pub processes_limit: u32,
+}
+
+impl Compile {
+    fn default_cpu_ms_limit() -> u64 {
+        60_000
+    }
+
+    fn default_wall_ms_limit() -> u64 {
+        120_000
+    }
+
+    fn default_memory_bytes_limit() -> u64 {
+        2 << 30
+    }
+
+    fn default_output_bytes_limit() -> u64 {
+        256 << 20
+    }
+
+    fn default_processes_limit() -> u32 {
+        32
+    }
 }
 
 /// How an artifact is run. Time, memory and output are limited by the problem.
@@ -146,15 +207,44 @@ pub struct Run {
     /// Paths of the host that the command may read; none for a static executable.
     #[serde(default)]
     pub roots: Vec<PathBuf>,
+    /// What its confinement allows beyond the usual.
+    #[serde(default)]
+    pub needs: Needs,
     /// Processes and threads at one time.
     pub processes_limit: u32,
     /// Whether the command is an interpreter that may be started once for all testcases and forked for each, where it
     /// first opens the artifact or another source. It must have no threads by then, and have drawn no random numbers.
     #[serde(default)]
     pub warm: bool,
-    /// Memory that the runtime needs for itself; added to the problem's limit, taken off what is reported.
+    /// Memory that the runtime needs for itself; added to the problem's limit.
     #[serde(default)]
     pub memory_bytes_overhead: u64,
+    /// What a runtime that limits memory by itself says on standard error when there is no more: a run that fails with one
+    /// of these words has exceeded the memory limit.
+    #[serde(default)]
+    pub memory_messages: Vec<String>,
+}
+
+/// What the confinement of a command allows beyond the usual, because its runtime would not start without. Whatever is
+/// widened is widened for that language alone; its file says why.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Needs {
+    /// Runs only, since compilers have them: the system calls of the sandbox's `filters/runtimes.json`, which are
+    /// descriptors to wait with (epoll, eventfd, timerfd) and questions about the process itself.
+    #[serde(default)]
+    pub runtime_calls: bool,
+    /// Runs only: a confinement of its own for each run, in which it may start programs of its roots and write to a
+    /// file system that dies with the run. Memory is then that of all its processes.
+    #[serde(default)]
+    pub processes: bool,
+    /// Small files that are to exist, as absolute paths outside the roots with their text, where the runtime insists on a
+    /// file that there is not.
+    #[serde(default)]
+    pub stand_ins: BTreeMap<String, String>,
+    /// Links that are to exist, with their targets, for the same reason.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
 }
 
 /// How the version of a toolchain is found out: the first line that a command prints.
@@ -189,6 +279,17 @@ pub struct SelfTest {
     pub input: String,
     /// What must be printed, up to whitespace.
     pub output: String,
+    /// Whether a worker tests the language only when the first submission in it comes, rather than when it starts.
+    #[serde(default)]
+    pub lazy: bool,
+    /// A program that does not compile.
+    pub broken: Option<String>,
+    /// A program that ends with an error.
+    pub crashing: Option<String>,
+    /// A program that never ends.
+    pub endless: Option<String>,
+    /// A program that takes ever more memory.
+    pub greedy: Option<String>,
 }
 
 /// Why the files of languages were refused.
@@ -253,7 +354,21 @@ impl Languages {
 
     /// The language that a file is taken for, by its extension.
     pub fn of_file(&self, path: &str) -> Option<&Language> {
-        self.by_id.get(self.ids_by_extension.get(sources::extension(path)?)?)
+        self.by_id.get(self.ids_by_extension.get(sources::extension(path)?)?.first()?)
+    }
+
+    /// These languages, where files are taken for the languages that are wanted as far as there are such.
+    pub fn preferring(mut self, wanted: impl Fn(&Language) -> bool) -> Languages {
+        for ids in self.ids_by_extension.values_mut() {
+            // Stable: among the wanted ones, the preference decides.
+            ids.sort_by_key(|id| !self.by_id.get(id).is_some_and(&wanted));
+        }
+        self
+    }
+
+    /// These languages, where the files of tools are taken for those that start quickly.
+    pub fn for_tools(self) -> Languages {
+        self.preferring(|language| language.for_tools)
     }
 
     /// All languages by id.
@@ -268,9 +383,8 @@ impl Languages {
             ids_by_name: BTreeMap::new(),
             ids_by_extension: BTreeMap::new(),
         };
-        // A language comes after those that it gives way to.
         let mut by_preference: Vec<&(String, Language)> = files.values().collect();
-        by_preference.sort_by_key(|(_, language)| language.preference);
+        by_preference.sort_by_key(|(_, language)| std::cmp::Reverse(language.preference));
         for (file, language) in by_preference {
             let id = &language.id;
             let taken = |what: &str, name: &str, other: &str| LanguageError::Invalid {
@@ -285,11 +399,12 @@ impl Languages {
                 }
             }
             for extension in &language.extensions {
-                match languages.ids_by_extension.insert(extension.clone(), id.clone()) {
-                    Some(other) if other != *id && files[&other].1.preference == language.preference => {
-                        return Err(taken("the extension", extension, &other));
-                    }
-                    _ => {}
+                let ids = languages.ids_by_extension.entry(extension.clone()).or_default();
+                let equal = |other: &&String| files[*other].1.preference == language.preference;
+                match ids.iter().find(equal) {
+                    Some(other) if other != id => return Err(taken("the extension", extension, other)),
+                    Some(_) => {}
+                    None => ids.push(id.clone()),
                 }
             }
         }
@@ -355,6 +470,22 @@ impl Language {
         self.owns(path) || sources::extension(path).is_some_and(taken)
     }
 
+    /// The time limit of a problem for programs in this language, in milliseconds.
+    pub fn time_limit_ms(&self, time_limit_ms: u64) -> u64 {
+        match self.time_factor {
+            1.0 => time_limit_ms,
+            factor => (time_limit_ms as f64 * factor).ceil() as u64,
+        }
+    }
+
+    /// The environment of a run. `memory_bytes` is the problem's limit.
+    pub fn run_env(&self, memory_bytes: u64) -> Vec<(String, String)> {
+        let memory_mib = (memory_bytes >> 20).to_string();
+        let filled =
+            |(name, value): (&String, &String)| (name.clone(), value.replace("{memory_mib}", &memory_mib));
+        self.run.env.iter().map(filled).collect()
+    }
+
     /// The file that the compiler makes; none where the sources themselves are run.
     pub fn made_artifact(&self) -> Option<&str> {
         (self.artifact != self.source).then_some(self.artifact.as_str())
@@ -417,7 +548,7 @@ impl Language {
                 &["{source}", "{sources}", "{artifact}", "{entry}"],
                 false,
             )?;
-            check_surroundings("compile", &compile.env, &compile.roots)?;
+            check_surroundings("compile", &compile.env, &compile.roots, &compile.needs)?;
             for (key, limit) in [
                 ("cpu_ms_limit", compile.cpu_ms_limit),
                 ("wall_ms_limit", compile.wall_ms_limit),
@@ -433,7 +564,7 @@ impl Language {
             return Err("without [compile] the artifact must be the source".to_owned());
         }
         check_command("run", &self.run.argv, &["{source}", "{sources}", "{artifact}", "{memory_mib}"], true)?;
-        check_surroundings("run", &self.run.env, &self.run.roots)?;
+        check_surroundings("run", &self.run.env, &self.run.roots, &self.run.needs)?;
         if self.run.processes_limit == 0 {
             return Err("run.processes_limit is 0".to_owned());
         }
@@ -506,7 +637,12 @@ fn placeholders_in(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn check_surroundings(key: &str, env: &BTreeMap<String, String>, roots: &[PathBuf]) -> Result<(), String> {
+fn check_surroundings(
+    key: &str,
+    env: &BTreeMap<String, String>,
+    roots: &[PathBuf],
+    needs: &Needs,
+) -> Result<(), String> {
     for (name, value) in env {
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -514,11 +650,20 @@ fn check_surroundings(key: &str, env: &BTreeMap<String, String>, roots: &[PathBu
             return Err(format!("{key}.env: {name:?} is not an environment variable"));
         }
     }
+    let is_plain = |path: &Path| {
+        path.is_absolute()
+            && path.components().collect::<PathBuf>() == *path
+            && !path.components().any(|component| component == std::path::Component::ParentDir)
+            && path.parent().is_some()
+    };
     for root in roots {
-        let plain = root.components().collect::<PathBuf>() == *root
-            && !root.components().any(|component| component == std::path::Component::ParentDir);
-        if !root.is_absolute() || !plain || root.parent().is_none() {
+        if !is_plain(root) {
             return Err(format!("{key}.roots: {} is not an absolute path below /", root.display()));
+        }
+    }
+    for file in needs.stand_ins.keys().chain(needs.links.keys()) {
+        if !is_plain(Path::new(file)) || roots.iter().any(|root| Path::new(file).starts_with(root)) {
+            return Err(format!("{key}.needs: {file} is not an absolute path outside the roots"));
         }
     }
     Ok(())
@@ -526,6 +671,10 @@ fn check_surroundings(key: &str, env: &BTreeMap<String, String>, roots: &[PathBu
 
 fn standard_class() -> String {
     "standard".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> f64 {

@@ -270,9 +270,9 @@ mod tests {
         language(&["a.c"], Ok("c"));
         language(&["a.cpp", "b.c", "c.c", "d.h"], Ok(&cpp));
         language(&["a.cc", "b.c"], Ok(&cpp));
-        language(&["solve.py", "data.txt", "x.h"], Ok("python3"));
-        language(&["a.py", "b.py", "tool.c"], Ok("python3"));
-        language(&["a.py", "b.c"], Err("its files are of several languages: C17 (GCC), Python 3 (CPython)"));
+        language(&["solve.py", "data.txt", "x.h"], Ok("pypy3"));
+        language(&["a.py", "b.py", "tool.c"], Ok("pypy3"));
+        language(&["a.py", "b.c"], Err("its files are of several languages: C17 (GCC), Python 3 (PyPy)"));
         language(&["a.h"], Err("no language is known for a.h"));
         language(&["README", "Makefile"], Err("no language is known for README"));
         language(&[], Err("it has no files"));

@@ -13,19 +13,98 @@ fn embedded() -> Languages {
 fn languages_answer_to_ids_aliases_and_extensions() {
     let languages = embedded();
     let ids: Vec<&str> = languages.iter().map(|language| language.id.as_str()).collect();
-    assert_eq!(ids, ["c", "cpp17", "python3"]);
-    for (name, id) in
-        [("cpp17", "cpp17"), ("C++17", "cpp17"), ("cpp", "cpp17"), ("Python3", "python3"), ("py", "python3")]
-    {
+    assert_eq!(
+        ids,
+        [
+            "ada",
+            "bash",
+            "c",
+            "cobol",
+            "cpp17",
+            "cpp20",
+            "cpp23",
+            "csharp",
+            "d",
+            "erlang",
+            "fortran",
+            "go",
+            "haskell",
+            "java",
+            "javascript",
+            "kotlin",
+            "lisp",
+            "lua",
+            "ocaml",
+            "pascal",
+            "perl",
+            "php",
+            "prolog",
+            "pypy3",
+            "python3",
+            "ruby",
+            "rust",
+            "scala",
+            "scheme",
+            "typescript",
+        ]
+    );
+    for (name, id) in [
+        ("cpp17", "cpp17"),
+        ("C++17", "cpp17"),
+        ("cpp", "cpp20"),
+        ("C++23", "cpp23"),
+        ("Python3", "python3"),
+        ("py", "python3"),
+    ] {
         assert_eq!(languages.get(name).map(|language| language.id.as_str()), Some(id), "{name}");
     }
-    assert_eq!(languages.get("cobol"), None);
+    assert_eq!(languages.get("algol"), None);
+    // The codes of the ICPC's package format and of Kattis.
+    for code in [
+        "ada",
+        "bash",
+        "c",
+        "cobol",
+        "cpp",
+        "csharp",
+        "d",
+        "erlang",
+        "fortran",
+        "go",
+        "haskell",
+        "java",
+        "javascript",
+        "kotlin",
+        "lisp",
+        "lua",
+        "ocaml",
+        "pascal",
+        "perl",
+        "php",
+        "prolog",
+        "python3",
+        "ruby",
+        "rust",
+        "scala",
+        "typescript",
+    ] {
+        assert!(languages.get(code).is_some(), "{code}");
+    }
+    let here = languages.clone().preferring(|language| language.id != "pypy3");
+    assert_eq!(here.of_file("x.py").map(|language| language.id.as_str()), Some("python3"));
+    assert_eq!(
+        here.of_file("x.rb").map(|language| language.id.as_str()),
+        Some("ruby"),
+        "nothing else has it"
+    );
     for (path, id) in [
-        ("a.cpp", Some("cpp17")),
-        ("submissions/accepted/x.y.cc", Some("cpp17")),
-        ("x.C", Some("cpp17")),
+        ("a.cpp", Some("cpp20")),
+        ("submissions/accepted/x.y.cc", Some("cpp20")),
+        ("x.C", Some("cpp20")),
         ("x.c", Some("c")),
-        ("x.py", Some("python3")),
+        ("x.py", Some("pypy3")),
+        ("x.kt", Some("kotlin")),
+        ("Main.java", Some("java")),
         (".py", None),
         ("a.cpp/README", None),
         ("py", None),
@@ -82,8 +161,33 @@ fn run(
 }
 
 #[test]
-fn the_self_tests_pass_where_the_toolchain_is_installed() {
+fn every_language_can_be_tried_out_and_installed() {
     for language in embedded().iter() {
+        let test = &language.self_test;
+        let programs = [&test.broken, &test.crashing, &test.endless, &test.greedy];
+        assert!(programs.iter().all(|program| program.is_some()), "{}", language.id);
+        assert!(!language.debian_packages.is_empty() && language.compile.is_some(), "{}", language.id);
+        assert_eq!(
+            language.time_factor, 1.0,
+            "{}: packages state their limits for all languages",
+            language.id
+        );
+    }
+}
+
+#[test]
+fn time_factors_round_up() {
+    let mut language = embedded().get("java").cloned().expect("Java");
+    language.time_factor = 1.5;
+    assert_eq!(language.time_limit_ms(1001), 1502);
+}
+
+/// Without the sandbox, so that the commands are known to be right where it fails. All languages are tried out in it by
+/// `assize languages test`.
+#[test]
+fn the_self_tests_pass_where_the_toolchain_is_installed() {
+    let languages = embedded();
+    for language in ["c", "cpp17", "python3"].iter().filter_map(|id| languages.get(id)) {
         if !Path::new(&language.version.argv[0]).exists() {
             loudly(&format!(
                 "SKIPPED: {} is not installed: {:?} was NOT tried out",
@@ -139,8 +243,11 @@ fn a_directory_adds_and_replaces() {
     write("README", "not a language");
     write("mine.toml", &MINIMAL.replace(r#""sh""#, r#""python3""#).replace("Shell", "My Python"));
     let languages = Languages::load(directory.path()).expect("languages");
-    let names: Vec<&str> = languages.iter().map(|language| language.name.as_str()).collect();
-    assert_eq!(names, ["C17 (GCC)", "C++17 (GCC)", "My Python", "Shell"]);
+    let name = |id: &str| languages.get(id).map(|language| language.name.as_str());
+    assert_eq!(
+        [name("c"), name("python3"), name("sh")],
+        [Some("C17 (GCC)"), Some("My Python"), Some("Shell")]
+    );
     // What the replaced file claimed is free again.
     assert_eq!(languages.get("py"), None);
     let shell = languages.get("sh").expect("the shell");
@@ -152,10 +259,10 @@ fn a_directory_adds_and_replaces() {
     assert_eq!(error.to_string(), r#"twice.toml: the language "sh" is also defined in sh.toml"#);
     write("twice.toml", &MINIMAL.replace(r#"id = "sh""#, "id = \"zsh\"\naliases = [\"CPP\"]"));
     let error = Languages::load(directory.path()).expect_err("an alias that is taken");
-    assert_eq!(error.to_string(), r#"twice.toml: the name "CPP" already belongs to cpp17"#);
-    write("twice.toml", &MINIMAL.replace(r#"id = "sh""#, "id = \"zsh\"\nextensions = [\"cpp\"]"));
+    assert_eq!(error.to_string(), r#"twice.toml: the name "CPP" already belongs to cpp20"#);
+    write("twice.toml", &MINIMAL.replace(r#"id = "sh""#, "id = \"zsh\"\nextensions = [\"rb\"]"));
     let error = Languages::load(directory.path()).expect_err("an extension that is taken");
-    assert_eq!(error.to_string(), r#"twice.toml: the extension "cpp" already belongs to cpp17"#);
+    assert_eq!(error.to_string(), r#"twice.toml: the extension "rb" already belongs to ruby"#);
     let missing = Languages::load(Path::new("/nonexistent")).expect_err("no directory");
     assert_eq!(missing.to_string(), "cannot read /nonexistent");
 }
@@ -176,7 +283,7 @@ fn impossible_files_are_refused() {
     check(
         "[run]",
         "colour = 1\n[run]",
-        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `preference`, `takes_extensions`, `entry`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
+        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `package_codes`, `preference`, `for_tools`, `takes_extensions`, `entry`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
     );
     check("\"sh\"", "\"Sh\"", ": id \"Sh\" is not a word of a-z and 0-9 that starts with a letter");
     check("\"sh\"", "\"a.b\"", ": id \"a.b\" is not a word of a-z and 0-9 that starts with a letter");

@@ -286,7 +286,7 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         let why =
             id.and_then(|id| bench.offers.absent.get(&id)).map_or("it was not asked for", String::as_str);
         let why = State::Skipped(format!("{} does not work here: {why}", language.name));
-        return (Some(Arc::new(Offer { language: language.clone(), toolchain: String::new() })), why);
+        return (Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why);
     };
     let included = match package.included(language) {
         Ok(included) => included,

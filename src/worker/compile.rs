@@ -92,7 +92,13 @@ fn compile_once(
         processes: compile.processes_limit,
     };
     let env = compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let command = Command { argv, env, roots: compile.roots.clone() };
+    let command = Command {
+        argv,
+        env,
+        roots: compile.roots.clone(),
+        needs: compile.needs.clone(),
+        memory_messages: Vec::new(),
+    };
     let built = slot.build(&command, given, limits, language.made_artifact())?;
     let outcome = match (built.ran.observation.stop, built.ran.observation.exit) {
         (Stop::None, Exit::Code(0)) => CompileOutcome::Succeeded,

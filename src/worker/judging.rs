@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,6 +28,7 @@ use crate::store::subject::DEAD_LETTER_PREFIX;
 
 use super::compile::{self, Compiled};
 use super::launch::{LaunchError, ProgramFile, SlotHandle};
+use super::offers::OfferError;
 use super::packages::{JudgePackage, JudgePackageError};
 use super::run::{self, TestcaseResult};
 use super::text;
@@ -113,7 +114,9 @@ impl Worker {
         if loaded.submission.open().is_none() {
             return Disposition::Done;
         }
-        let Some(offer) = self.offers.get(&loaded.submission.created.language) else {
+        let language = &loaded.submission.created.language;
+        let is_unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner).contains(language);
+        let Some(offer) = self.offers.get(language).filter(|_| !is_unfit) else {
             tracing::warn!(
                 submission.id = %id,
                 language = %loaded.submission.created.language,
@@ -121,6 +124,20 @@ impl Worker {
             );
             return Disposition::HandBack(ELSEWHERE_DELAY);
         };
+        match offer.prove(slot).await {
+            Ok(()) => {}
+            Err(OfferError::Launch(LaunchError::Cancelled)) => return Disposition::HandBack(Duration::ZERO),
+            Err(error @ OfferError::Launch(_)) => {
+                tracing::warn!(submission.id = %id, error = chain(&error), "the language could not be tested");
+                return Disposition::HandBack(RETRY_DELAY);
+            }
+            Err(error) => {
+                // Whatever it would say of a submission would be our fault.
+                tracing::warn!(%language, error = chain(&error), "the language is no longer offered");
+                self.unfit.lock().unwrap_or_else(PoisonError::into_inner).insert(language.clone());
+                return Disposition::HandBack(ELSEWHERE_DELAY);
+            }
+        }
         match self.attempt(&mut loaded, offer, slot, hurry).await {
             Ok(()) => Disposition::Done,
             Err(AttemptError::Applied(AppliedError::Fenced)) => {

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::ids::Sha256Digest;
 use crate::domain::verdict::{Exit, Observation, Stop};
 use crate::error_chain::chain;
+use crate::languages::Needs;
 
 /// The keeper's executable lies beside ours; `ASSIZE_SANDBOX` names another.
 pub const KEEPER_ENV: &str = "ASSIZE_SANDBOX";
@@ -251,6 +252,11 @@ pub struct Command {
     pub env: Vec<(String, String)>,
     /// Host files and directories that it sees read-only.
     pub roots: Vec<PathBuf>,
+    /// What its confinement allows beyond the usual.
+    pub needs: Needs,
+    /// Words on standard error with which a runtime that limits memory by itself says that there was no more. One that
+    /// failed with them is over its memory limit.
+    pub memory_messages: Vec<String>,
 }
 
 /// A file that a program needs or has made. The bytes lie in sealed memory, which clones share.
@@ -437,6 +443,8 @@ pub struct Speaker<'a> {
 /// A prepared program: run it any number of times.
 pub struct Prepared<'a> {
     session: assize_sandbox::Session<'a>,
+    profile: Profile,
+    memory_messages: Vec<String>,
     losses: &'a Losses,
 }
 
@@ -471,7 +479,7 @@ impl Confined<'_> {
             Some((_, file)) => Ok(file),
             None => Err(not_taken(name, &outcome)),
         });
-        Ok(Built { ran: ran(outcome)?, artifact: taken })
+        Ok(Built { ran: ran(outcome, &[])?, artifact: taken })
     }
 
     /// This slot and its companion, to be used at the same time. A companion has none itself.
@@ -504,23 +512,16 @@ impl Confined<'_> {
         tool_limits: LaunchLimits,
         idle_ms: u64,
     ) -> Result<Talk, LaunchError> {
-        let job = job(Profile::Run, program.command, program.files)?;
-        let limits = program.limits;
-        let spec = RunSpec::new(
-            Stdin::Null,
-            Limits {
-                memory_bytes: limits.memory_bytes,
-                processes: limits.processes,
-                ..wall(Limits::run(limits.cpu_ms), limits)
-            },
-        );
+        let profile = profile_of(program.command);
+        let job = job(profile, program.command, program.files)?;
+        let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
         let (tool_job, tool_spec) = tool_job(tool_command, tool_input, tool_limits)?;
         let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
         let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
         let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms);
         let talked = self.losses.note(talked)?;
         Ok(Talk {
-            ran: ran(talked.first)?,
+            ran: ran(talked.first, &program.command.memory_messages)?,
             tool: tool(talked.second)?,
             tool_ended_first: talked.ended_first == Half::Second,
             stalled: talked.stalled,
@@ -535,10 +536,12 @@ impl Confined<'_> {
         files: &[ProgramFile],
         warm: bool,
     ) -> Result<Prepared<'_>, LaunchError> {
-        let job = Job { warm, ..job(Profile::Run, command, files)? };
+        let profile = profile_of(command);
+        let job = Job { warm, ..job(profile, command, files)? };
         // Not noted when it works: only a run shows that the slot lives.
         let session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
-        Ok(Prepared { session, losses: self.losses })
+        let memory_messages = command.memory_messages.clone();
+        Ok(Prepared { session, profile, memory_messages, losses: self.losses })
     }
 }
 
@@ -551,22 +554,15 @@ impl Prepared<'_> {
 
     /// Asks for a run on `input`, which begins as soon as those that were asked for before have ended.
     pub fn start(&mut self, input: &Input, limits: LaunchLimits) -> Result<(), LaunchError> {
-        let spec = RunSpec::new(
-            Stdin::Sealed(&input.0),
-            Limits {
-                memory_bytes: limits.memory_bytes,
-                stdout_bytes: limits.output_bytes,
-                processes: limits.processes,
-                ..wall(Limits::run(limits.cpu_ms), limits)
-            },
-        );
+        let limits = Limits { stdout_bytes: limits.output_bytes, ..run_limits(self.profile, limits) };
+        let spec = RunSpec::new(Stdin::Sealed(&input.0), limits);
         // Not noted when it works: only an outcome shows that the slot lives.
         Ok(self.session.start(&spec).or_else(|error| self.losses.note(Err(error)))?)
     }
 
     /// Waits for the oldest run that was started and not finished.
     pub fn finish(&mut self) -> Result<Ran, LaunchError> {
-        ran(self.losses.note(self.session.finish())?)
+        ran(self.losses.note(self.session.finish())?, &self.memory_messages)
     }
 }
 
@@ -574,16 +570,37 @@ fn wall(defaults: Limits, limits: LaunchLimits) -> Limits {
     Limits { wall_ms: limits.wall_ms.unwrap_or(defaults.wall_ms), idle_ms: limits.idle_ms, ..defaults }
 }
 
+/// How the runs of a program are confined: in one confinement for all of them, unless it has to start others.
+fn profile_of(command: &Command) -> Profile {
+    if command.needs.processes { Profile::Build } else { Profile::Run }
+}
+
+/// The limits of a program that is judged.
+fn run_limits(profile: Profile, limits: LaunchLimits) -> Limits {
+    let defaults = match profile {
+        Profile::Run => Limits::run(limits.cpu_ms),
+        Profile::Build => Limits { stack_bytes: None, ..Limits::build(limits.cpu_ms) },
+    };
+    Limits { memory_bytes: limits.memory_bytes, processes: limits.processes, ..wall(defaults, limits) }
+}
+
 fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job, LaunchError> {
+    // A language names the roots that its toolchain has on some host or other.
+    let root = command.roots.iter().filter(|root| root.symlink_metadata().is_ok()).cloned();
     let files = files.iter().map(|file| {
         let ProgramFile { name, content, executable } = file.share()?;
         Ok(JobFile { name, content, executable })
     });
     Ok(Job {
         profile,
-        root: command.roots.clone(),
+        root: root.collect(),
         files: files.collect::<Result<_, LaunchError>>()?,
         directories: Vec::new(),
+        needs: assize_sandbox::Needs {
+            runtime_calls: command.needs.runtime_calls,
+            stand_ins: command.needs.stand_ins.clone().into_iter().collect(),
+            links: command.needs.links.clone().into_iter().collect(),
+        },
         argv: command.argv.clone(),
         env: command.env.clone(),
         warm: false,
@@ -623,10 +640,10 @@ fn tool(mut outcome: Outcome) -> Result<Tool, LaunchError> {
     // A mode bit decides nothing where everything is a guest's: whoever wants to execute one of them may.
     let files = files.map(|(name, content)| ProgramFile { name, content, executable: true }).collect();
     let refused = outcome.report.uncollected.iter().map(|left| left_out(&left.name, left.reason)).collect();
-    Ok(Tool { ran: ran(outcome)?, files, refused })
+    Ok(Tool { ran: ran(outcome, &[])?, files, refused })
 }
 
-fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {
+fn ran(outcome: Outcome, memory_messages: &[String]) -> Result<Ran, LaunchError> {
     let report = outcome.report;
     let stop = match report.end {
         End::Finished => Stop::None,
@@ -640,6 +657,15 @@ fn ran(outcome: Outcome) -> Result<Ran, LaunchError> {
     let exit = match report.exit {
         assize_sandbox::Exit::Exited(code) => Exit::Code(code.to_le_bytes()[0]),
         assize_sandbox::Exit::Signaled(signal) => Exit::Signal(signal.to_le_bytes()[0]),
+    };
+    let said_no_memory = || {
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        memory_messages.iter().any(|message| said.contains(message))
+    };
+    let stop = match (stop, exit) {
+        (Stop::None, Exit::Code(0)) => Stop::None,
+        (Stop::None, _) if said_no_memory() => Stop::Memory,
+        (stop, _) => stop,
     };
     let observation = Observation {
         stop,

@@ -14,12 +14,13 @@ mod queues;
 pub mod run;
 pub mod scripts;
 mod text;
+pub mod trials;
 pub mod validators;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub struct Worker {
     judge: Judge,
     store: JetStreamStore,
     offers: BTreeMap<LanguageId, Arc<Offer>>,
+    /// Those of them whose self-test failed when they were needed.
+    unfit: Mutex<BTreeSet<LanguageId>>,
     layers: Vec<String>,
     packages: PackageCache,
     artifacts: ArtifactCache,
@@ -86,6 +89,7 @@ impl Worker {
             id,
             store,
             offers: offers.by_language,
+            unfit: Mutex::default(),
             layers: offers.layers,
             packages: PackageCache::new(cache.join("packages")),
             artifacts: ArtifactCache::new(cache.join("artifacts")),
@@ -109,7 +113,9 @@ impl Worker {
     pub fn status(&self, started_at: Timestamp) -> WorkerStatus {
         let classes: BTreeSet<&str> =
             self.offers.values().map(|offer| offer.language.routing_class.as_str()).collect();
-        let languages = self.offers.iter().map(|(language, offer)| OfferedLanguage {
+        let unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fit = self.offers.iter().filter(|(language, _)| !unfit.contains(*language));
+        let languages = fit.map(|(language, offer)| OfferedLanguage {
             language: language.clone(),
             toolchain: offer.toolchain.clone(),
         });

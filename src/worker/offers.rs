@@ -4,7 +4,9 @@
 //! worker that has it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::event::CompileOutcome;
 use crate::domain::ids::LanguageId;
@@ -27,6 +29,26 @@ pub struct Offer {
     pub language: Language,
     /// What its version probe printed.
     pub toolchain: String,
+    /// Whether its self-test has passed since.
+    proven: Arc<AtomicBool>,
+}
+
+impl Offer {
+    /// An offer of a language whose self-test has passed, or has not been made yet.
+    pub fn new(language: Language, toolchain: String, proven: bool) -> Self {
+        Self { language, toolchain, proven: Arc::new(proven.into()) }
+    }
+
+    /// Makes sure that the language works before anybody's program is judged in it.
+    pub async fn prove(&self, slot: &SlotHandle) -> Result<(), OfferError> {
+        if self.proven.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let tested = self.language.clone();
+        slot.call(move |confined| self_test(confined, &tested)).await?;
+        self.proven.store(true, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Everything that a worker offers.
@@ -43,6 +65,12 @@ pub struct Offers {
 /// Why a language is not offered.
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
+    /// Its programs are not there.
+    #[error("`{program}` is not installed")]
+    NotInstalled {
+        /// The first that is missing.
+        program: String,
+    },
     /// The sandbox failed, or the toolchain is not on this host.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -72,17 +100,43 @@ pub enum OfferError {
     },
 }
 
-/// Probes and self-tests every language, spread over the slots.
+/// A program of the language's commands that this host does not have; none where all are there.
+pub fn missing_program(language: &Language) -> Option<&str> {
+    let compile = language.compile.as_ref().and_then(|compile| compile.argv.first());
+    let programs = [compile, language.run.argv.first(), language.version.argv.first()];
+    let missing = |program: &&String| program.starts_with('/') && !Path::new(program).exists();
+    programs.into_iter().flatten().find(missing).map(String::as_str)
+}
+
+/// Whether this host has the programs of a language. Whether they work is found out by [`self_test`].
+pub fn is_installed(language: &Language) -> bool {
+    missing_program(language).is_none()
+}
+
+/// Probes every language and self-tests those that are not to be tested at their first use, spread over the slots.
 pub async fn find(languages: &Languages, slots: &[SlotHandle]) -> Offers {
-    find_among(languages.iter(), slots).await
+    find_with(languages.iter(), slots, |language| !language.self_test.lazy).await
 }
 
 /// Probes and self-tests some languages, spread over the slots.
 pub async fn find_among(languages: impl Iterator<Item = &Language>, slots: &[SlotHandle]) -> Offers {
+    find_with(languages, slots, |_| true).await
+}
+
+async fn find_with(
+    languages: impl Iterator<Item = &Language>,
+    slots: &[SlotHandle],
+    is_tested: impl Fn(&Language) -> bool,
+) -> Offers {
     let mut offers = Offers::default();
+    let is_tested = &is_tested;
     let tests = languages.zip(slots.iter().cycle()).map(|(language, slot)| async move {
-        let tested = language.clone();
-        (language, slot.call(move |confined| self_test(confined, &tested)).await)
+        let (tested, now) = (language.clone(), is_tested(language));
+        let found = slot.call(move |confined| match now {
+            true => self_test(confined, &tested),
+            false => probe(confined, &tested).map(|toolchain| (toolchain, Vec::new())),
+        });
+        (language, found.await)
     });
     for (language, result) in futures::future::join_all(tests).await {
         let Ok(id) = language.id.parse::<LanguageId>() else {
@@ -91,13 +145,22 @@ pub async fn find_among(languages: impl Iterator<Item = &Language>, slots: &[Slo
         };
         match result {
             Ok((toolchain, layers)) => {
-                offers.layers = layers;
-                let offer = Offer { language: language.clone(), toolchain };
+                let proven = !layers.is_empty();
+                if proven {
+                    offers.layers = layers;
+                }
+                let offer = Offer::new(language.clone(), toolchain, proven);
                 offers.by_language.insert(id, Arc::new(offer));
             }
             Err(error) => {
                 let reason = chain(&error);
-                tracing::warn!(language = %language.id, reason, "the language is not offered");
+                match error {
+                    // Nothing is wrong: hardly any host has all of them. `assize doctor` tells.
+                    OfferError::NotInstalled { .. } => {
+                        tracing::debug!(language = %language.id, reason, "the language is not offered");
+                    }
+                    _ => tracing::warn!(language = %language.id, reason, "the language is not offered"),
+                }
                 offers.absent.insert(id, reason);
             }
         }
@@ -139,9 +202,18 @@ pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String
 
 /// The version of the language's toolchain, as its probe prints it.
 fn probe(slot: &mut Confined<'_>, language: &Language) -> Result<String, OfferError> {
-    let roots = language.compile.as_ref().map_or(&language.run.roots, |compile| &compile.roots).clone();
+    if let Some(program) = missing_program(language) {
+        return Err(OfferError::NotInstalled { program: program.to_owned() });
+    }
+    let run = &language.run;
+    let (env, roots, needs) = match &language.compile {
+        Some(compile) => (&compile.env, &compile.roots, &compile.needs),
+        None => (&run.env, &run.roots, &run.needs),
+    };
+    let env = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let argv = language.version.argv.clone();
-    let env = vec![("PATH".to_owned(), "/usr/bin".to_owned()), ("LC_ALL".to_owned(), "C".to_owned())];
+    let command =
+        Command { argv, env, roots: roots.clone(), needs: needs.clone(), memory_messages: Vec::new() };
     let limits = LaunchLimits {
         cpu_ms: 10_000,
         wall_ms: None,
@@ -150,7 +222,7 @@ fn probe(slot: &mut Confined<'_>, language: &Language) -> Result<String, OfferEr
         output_bytes: 1 << 16,
         processes: 16,
     };
-    let ran = slot.build(&Command { argv, env, roots }, &[], limits, None)?.ran;
+    let ran = slot.build(&command, &[], limits, None)?.ran;
     let stdout = ran.stdout.read_all().unwrap_or_default();
     match (ran.observation.exit, language.version.read(&stdout, &ran.stderr)) {
         (Exit::Code(0), Some(version)) => Ok(version),

@@ -191,7 +191,7 @@ impl JudgePackage {
     /// The limits that a run of a program in this language is judged by.
     pub fn run_limits(&self, language: &Language) -> RunLimits {
         RunLimits {
-            time_limit_ms: self.package.limits.time_limit_ms,
+            time_limit_ms: language.time_limit_ms(self.package.limits.time_limit_ms),
             memory_limit_bytes: self.package.limits.memory_bytes + language.run.memory_bytes_overhead,
         }
     }

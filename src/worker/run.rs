@@ -66,7 +66,8 @@ pub fn judge_all(
         output_bytes: package.package.limits.output_bytes,
         processes: language.run.processes_limit,
     };
-    let command = run_command(language, program, limits.memory_limit_bytes);
+    let problem_bytes = limits.memory_limit_bytes.saturating_sub(language.run.memory_bytes_overhead);
+    let command = run_command(language, program, problem_bytes);
     let program = &with_included(program, language, package)?;
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
@@ -301,8 +302,13 @@ fn judge_talk(talked: &Talked, limits: &RunLimits) -> Result<TestcaseResult, Lau
 /// The command that runs a program of this language.
 pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u64) -> Command {
     let names: Vec<&str> = program.iter().map(|file| file.name.as_str()).collect();
-    let env = language.run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Command { argv: language.run_argv(&names, memory_bytes), env, roots: language.run.roots.clone() }
+    Command {
+        argv: language.run_argv(&names, memory_bytes),
+        env: language.run_env(memory_bytes),
+        roots: language.run.roots.clone(),
+        needs: language.run.needs.clone(),
+        memory_messages: language.run.memory_messages.clone(),
+    }
 }
 
 /// Judges what came of one testcase. `beside` is where a validator of the package runs.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::domain::verdict::{Exit, Stop};
-use crate::languages::Languages;
+use crate::languages::{Languages, Needs};
 use crate::problems::{Constants, ValidatorSource};
 
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, Leaves, ProgramFile, ToolInput};
@@ -180,7 +180,7 @@ fn command(script: &'static str, file: &ProgramFile, roots: &[PathBuf]) -> Resul
     }
     let env = [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C.UTF-8"), ("HOME", "/w"), ("TMPDIR", "/tmp")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    Ok(Command { argv, env, roots: roots.to_owned() })
+    Ok(Command { argv, env, roots: roots.to_owned(), needs: Needs::default(), memory_messages: Vec::new() })
 }
 
 /// What of the host the scripts see: [`ROOTS`] and whatever a language needs.

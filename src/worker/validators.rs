@@ -324,7 +324,7 @@ impl Validators {
         if let Some(programs) = &*built {
             return Ok(programs.clone());
         }
-        let languages = Languages::embedded()?;
+        let languages = Languages::embedded()?.for_tools();
         let programs = self.sources.iter().map(|source| self.build_one(slot, source, &languages));
         let programs = Arc::new(programs.collect::<Result<Vec<_>, _>>()?);
         *built = Some(programs.clone());

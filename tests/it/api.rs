@@ -702,8 +702,12 @@ async fn problems_come_with_their_samples() {
 async fn languages_and_workers_tell_who_is_here() {
     let api = TestApi::start().await;
     let languages = api.get("/v1/languages").await;
-    assert_eq!(listed(&languages).collect::<Vec<_>>(), ["c", "cpp17", "python3"]);
-    assert_eq!(languages.json["items"][0]["offered"], false);
+    let item = |languages: &Answer, id: &str| {
+        let items = languages.json["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["id"] == id).unwrap()
+    };
+    assert!(languages.json["items"].as_array().unwrap().len() >= 20);
+    assert_eq!(item(&languages, "c")["offered"], false);
     assert_eq!(api.get("/v1/workers").await.json["items"], json!([]));
 
     let status = WorkerStatus {
@@ -736,9 +740,9 @@ async fn languages_and_workers_tell_who_is_here() {
     assert_eq!((&worker["id"], &worker["busy_slots"]), (&json!("w1"), &json!(1)));
     assert_eq!(worker["languages"][0]["toolchain"], "Python 3.11.2");
     let languages = api.get("/v1/languages").await;
-    assert_eq!(languages.json["items"][0]["offered"], false);
-    assert_eq!(languages.json["items"][2]["offered"], true);
-    assert_eq!(languages.json["items"][2]["toolchains"], json!(["Python 3.11.2"]));
+    assert_eq!(item(&languages, "c")["offered"], false);
+    assert_eq!(item(&languages, "python3")["offered"], true);
+    assert_eq!(item(&languages, "python3")["toolchains"], json!(["Python 3.11.2"]));
     // A language that no worker offers is refused, rather than left waiting.
     let body = json!({ "problem": "a", "language": "cpp17", "code": "int main(){}" });
     let refused = api.post("/v1/submissions", &body).await;

@@ -629,3 +629,89 @@ async fn an_archive_is_a_package_too() {
     let said = assize(folder.path(), &["problem", "verify", archive.to_str().unwrap()]).expect_code(1);
     assert!(said.stdout.contains("is not a readable zip"), "{said:?}");
 }
+
+/// Java's compiler wants a file to be named after its public class, which contestants and juries do not care about.
+#[test]
+fn java_submissions_may_be_called_anything() {
+    if !Path::new("/usr/lib/jvm/default-java/bin/javac").exists() {
+        loudly("SKIPPED: Java is not installed (default-jdk-headless): its submissions were NOT judged");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("submissions")).unwrap();
+    let main = |name: &str, body: &str| {
+        format!(
+            "import java.util.*;\npublic class {name} {{ public static void main(String[] a) {{\n\
+             Scanner in = new Scanner(System.in);\n{body} }} }}\n"
+        )
+    };
+    let sum = "System.out.println(in.nextInt() + in.nextInt());";
+    for (path, text) in [
+        ("accepted/thing.java", main("Other", sum)),
+        (
+            "accepted/several/Helper.java",
+            "class Helper { static int add(int a, int b) { return a + b; } }".to_owned(),
+        ),
+        (
+            "accepted/several/main.java",
+            main("main", "System.out.println(Helper.add(in.nextInt(), in.nextInt()));"),
+        ),
+        ("run_time_error/deep.java", main("Deep", "throw new IllegalStateException();")),
+        (
+            "run_time_error/much.java",
+            main("Much", "List<long[]> l = new ArrayList<>(); while (true) l.add(new long[1 << 20]);"),
+        ),
+    ] {
+        let path = package.join("submissions").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let lines = said.expect_code(0).json_lines();
+    let got: Vec<&str> = lines.iter().filter_map(|line| line["got"].as_str()).collect();
+    assert_eq!(got, ["AC", "AC", "RTE", "MLE"], "{lines:#?}");
+}
+
+#[test]
+fn languages_are_listed_tried_out_and_named_with_their_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = assize(folder.path(), &["languages", "list", "--json"]).expect_code(0).json_lines();
+    assert!(list.len() >= 20, "{list:#?}");
+    let packages = assize(folder.path(), &["languages", "packages", "C++", "java"]).expect_code(0);
+    assert_eq!(packages.stdout, "default-jdk-headless\ng++\n");
+    assize(folder.path(), &["languages", "list", "algol"]).expect_code(2);
+
+    let tried =
+        assize(folder.path(), &["languages", "test", "--json", "c", "python3"]).expect_code(0).json_lines();
+    for line in &tried {
+        let verdicts: Vec<&str> =
+            line["trials"].as_array().unwrap().iter().map(|trial| trial["got"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, ["AC", "CE", "RTE", "TLE", "MLE"], "{line:#}");
+    }
+    // One that is not there is no failure, unless all must be there; one that is broken is a failure.
+    let odd = folder.path().join("languages");
+    fs::create_dir(&odd).unwrap();
+    let write = |program: &str, output: &str| {
+        let text = format!(
+            "id = \"odd\"\nname = \"Odd\"\nsource = \"main.sh\"\nartifact = \"main.sh\"\n\
+             [run]\nargv = [\"{program}\", \"main.sh\"]\nroots = [\"/usr/bin\", \"/usr/lib\", \"/usr/lib64\", \
+             \"/lib\", \"/lib64\"]\nprocesses_limit = 1\n[version]\nargv = [\"/usr/bin/bash\", \"--version\"]\n\
+             [self_test]\nsource = \"read a b; echo $((a + b))\"\ninput = \"1 2\"\noutput = \"{output}\"\n"
+        );
+        fs::write(odd.join("odd.toml"), text).unwrap();
+    };
+    let odd = odd.to_str().unwrap();
+    write("/nonexistent/odd", "3");
+    assize(folder.path(), &["languages", "test", "--languages", odd, "odd"]).expect_code(0);
+    assize(folder.path(), &["languages", "test", "--languages", odd, "--all", "odd"]).expect_code(1);
+    write("/usr/bin/bash", "3");
+    assize(folder.path(), &["languages", "test", "--languages", odd, "--all", "odd"]).expect_code(0);
+    write("/usr/bin/bash", "4");
+    assize(folder.path(), &["languages", "test", "--languages", odd, "odd"]).expect_code(1);
+}
+
+/// Past the capture of the test harness.
+fn loudly(line: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+}

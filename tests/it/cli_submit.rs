@@ -76,7 +76,7 @@ fn the_doctor_knows_this_host() {
         "seccomp",
         "sandbox",
         "language c",
-        "language cpp17",
+        "language cpp20",
         "language python3",
         "nats_server",
         "data",

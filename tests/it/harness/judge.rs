@@ -108,7 +108,9 @@ impl TestJudge {
     /// A worker with `slots` slots in this process.
     pub(crate) async fn worker(&self, name: &str, slots: usize) -> TestWorker {
         let launcher = Launcher::start(slots).unwrap();
-        let offers = offers::find(&Languages::embedded().unwrap(), launcher.slots()).await;
+        let languages = Languages::embedded().unwrap();
+        let needed = ["c", "cpp17", "python3"].iter().filter_map(|id| languages.get(id));
+        let offers = offers::find_among(needed, launcher.slots()).await;
         assert!(offers.absent.is_empty(), "{:?}", offers.absent);
         let store = JetStreamStore::connect(&self.nats.settings(Role::Worker), PATIENCE).await.unwrap();
         let cache = self.nats.root().join("cache");
