@@ -260,6 +260,7 @@ impl From<StoreError> for ApiError {
             StoreError::Damaged { .. }
             | StoreError::Gap { .. }
             | StoreError::Missing { .. }
+            | StoreError::Disk { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }
     }

@@ -21,6 +21,7 @@ use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::languages::Languages;
 use crate::nats_server::{ConnectSettings, NatsServer, Options, Role, Status};
+use crate::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
 use crate::projection::Projection;
 use crate::publish::{self, PublishError};
 use crate::store::jetstream::JetStreamStore;
@@ -100,6 +101,9 @@ struct WorkArgs {
     /// A folder of language files that add to the built-in ones or replace them.
     #[arg(long, value_name = "DIR", env = "ASSIZE_LANGUAGES")]
     languages: Option<PathBuf>,
+    /// How much of the disk the cache of problem packages may take, in MiB; what is in use is never removed.
+    #[arg(long, value_name = "MIB", env = "ASSIZE_PACKAGE_CACHE_MIB", default_value_t = BYTES_MAX_DEFAULT >> 20, value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    package_cache_mib: u64,
 }
 
 impl WorkArgs {
@@ -312,7 +316,9 @@ async fn start_worker(
         bail!("no language works on this host ({}); `assize doctor` says more", reasons.join("; "));
     }
     let store = connect_at_start(&settings, START_PATIENCE).await?;
-    let worker = Arc::new(Worker::new(args.id()?, &store, launcher, offers, &data.join("cache")));
+    let cache = data.join("cache");
+    let packages = PackageCache::new(cache.join("packages"), args.package_cache_mib << 20);
+    let worker = Arc::new(Worker::new(args.id()?, &store, launcher, offers, packages, &cache));
     let stop = CancellationToken::new();
     let announced = worker.clone();
     let started_at = Timestamp::now();
@@ -353,7 +359,8 @@ impl Roles {
 
     /// Starts a worker with a slot per core, unless one runs; returns how many slots it has.
     pub(crate) async fn work(&mut self) -> anyhow::Result<usize> {
-        let args = WorkArgs { slots: None, worker: None, languages: None };
+        let package_cache_mib = BYTES_MAX_DEFAULT >> 20;
+        let args = WorkArgs { slots: None, worker: None, languages: None, package_cache_mib };
         if self.worker.is_none() {
             let settings = self.server.connect_settings(Role::Worker);
             self.worker = Some(start_worker(&args, &self.data, settings, &self.languages).await?);

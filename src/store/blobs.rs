@@ -1,13 +1,16 @@
 //! Bytes beside the history, by SHA-256: blobs of up to a megabyte in a write-once stream, packages and other
 //! large things in the object store. What is read is checked against the digest that names it.
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use async_nats::HeaderMap;
-use async_nats::jetstream::object_store::{GetErrorKind, ObjectMetadata};
+use async_nats::jetstream::object_store::{GetErrorKind, Object, ObjectMetadata, ObjectStore};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::domain::event::{BlobRef, ObjectLocation};
 use crate::domain::ids::Sha256Digest;
@@ -20,6 +23,14 @@ use super::subject::BLOB_STREAM;
 pub const PACKAGE_BUCKET: &str = "ASSIZE_PACKAGES";
 /// The largest blob in bytes: a message of the server's default size without room for headers.
 pub const MAX_BLOB_BYTES: usize = 1_000_000;
+/// How hard packages are compressed, in zstd's levels.
+pub const COMPRESSION_LEVEL: i32 = 3;
+/// How long a package is looked for that is not there.
+const MISSING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one waits before looking again.
+const MISSING_DELAY: Duration = Duration::from_millis(250);
+/// How much of a package is read at once.
+const READ_BYTES: usize = 128 << 10;
 /// JetStream: the subject has its message already.
 const MAX_MESSAGES_PER_SUBJECT: u64 = 10077;
 
@@ -80,28 +91,77 @@ impl JetStreamStore {
         digest: Sha256Digest,
         content: &[u8],
     ) -> Result<ObjectLocation, StoreError> {
-        self.with_retries(|| self.put_package_once(digest, content)).await
+        let compressed =
+            zstd::bulk::compress(content, COMPRESSION_LEVEL).map_err(|source| StoreError::Unavailable {
+                operation: format!("compression of package {digest}"),
+                source: Some(source.into()),
+            })?;
+        self.with_retries(|| self.put_package_once(digest, async || Ok(compressed.as_slice()))).await
     }
 
-    async fn put_package_once(
+    /// The same for content that lies compressed in a file, which is never in memory whole.
+    pub async fn put_package_file(
         &self,
         digest: Sha256Digest,
-        content: &[u8],
+        compressed: &Path,
+    ) -> Result<ObjectLocation, StoreError> {
+        let open = async || tokio::fs::File::open(compressed).await.map_err(disk(compressed));
+        self.with_retries(|| self.put_package_once(digest, open)).await
+    }
+
+    async fn put_package_once<R: AsyncRead + Unpin>(
+        &self,
+        digest: Sha256Digest,
+        compressed: impl AsyncFn() -> Result<R, StoreError>,
     ) -> Result<ObjectLocation, StoreError> {
         let location =
             ObjectLocation { bucket: PACKAGE_BUCKET.to_owned(), name: format!("{digest}.tar.zst") };
         let bucket = self.bucket(&location.bucket).await?;
-        if bucket.info(&location.name).await.is_ok() {
+        if bucket.info(&location.name).await.is_ok_and(|info| !info.deleted) {
             return Ok(location);
         }
         let unavailable = |source: async_nats::Error| StoreError::Unavailable {
             operation: format!("put of object {}", location.name),
             source: Some(source),
         };
-        let compressed = zstd::bulk::compress(content, 3).map_err(|error| unavailable(error.into()))?;
         let meta = ObjectMetadata { name: location.name.clone(), ..Default::default() };
-        bucket.put(meta, &mut compressed.as_slice()).await.map_err(|error| unavailable(error.into()))?;
+        let mut compressed = compressed().await?;
+        bucket.put(meta, &mut compressed).await.map_err(|error| unavailable(error.into()))?;
         Ok(location)
+    }
+
+    /// Writes a package's content, compressed as it is stored, to a file. One that is not there is looked for a while:
+    /// a replica may lag behind the event that names it.
+    pub async fn fetch_package(&self, location: &ObjectLocation, into: &Path) -> Result<(), StoreError> {
+        let deadline = Instant::now() + MISSING_PATIENCE;
+        loop {
+            match self.with_retries(|| self.fetch_package_once(location, into)).await {
+                Err(StoreError::Missing { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(MISSING_DELAY).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn fetch_package_once(&self, location: &ObjectLocation, into: &Path) -> Result<(), StoreError> {
+        let mut object = self.package_object(location).await?;
+        let mut file = tokio::fs::File::create(into).await.map_err(disk(into))?;
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        while object.read_buf(&mut buffer).await.map_err(|error| unavailable_get(location, error.into()))? > 0
+        {
+            file.write_all_buf(&mut buffer).await.map_err(disk(into))?;
+            buffer.reserve(READ_BYTES);
+        }
+        file.flush().await.map_err(disk(into))
+    }
+
+    async fn package_object(&self, location: &ObjectLocation) -> Result<Object, StoreError> {
+        let bucket = self.bucket(&location.bucket).await?;
+        bucket.get(&location.name).await.map_err(|error| match error.kind() {
+            GetErrorKind::NotFound => StoreError::Missing { what: what(location) },
+            _ => unavailable_get(location, error.into()),
+        })
     }
 
     /// A package's canonical content: `size_bytes` long, with this digest.
@@ -120,28 +180,17 @@ impl JetStreamStore {
         digest: Sha256Digest,
         size_bytes: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let what = format!("package object {}", location.name);
-        let bucket = self.bucket(&location.bucket).await?;
-        let unavailable = |source: async_nats::Error| StoreError::Unavailable {
-            operation: format!("get of {what}"),
-            source: Some(source),
-        };
-        let mut object = match bucket.get(&location.name).await {
-            Ok(object) => object,
-            Err(error) if error.kind() == GetErrorKind::NotFound => return Err(StoreError::Missing { what }),
-            Err(error) => return Err(unavailable(error.into())),
-        };
+        let mut object = self.package_object(location).await?;
         let mut compressed = Vec::new();
-        object.read_to_end(&mut compressed).await.map_err(|error| unavailable(error.into()))?;
+        let read = object.read_to_end(&mut compressed).await;
+        read.map_err(|error| unavailable_get(location, error.into()))?;
+        let what = what(location);
         let content = zstd::bulk::decompress(&compressed, size_bytes as usize)
             .map_err(|_| StoreError::Corrupt { what: what.clone() })?;
         if Sha256Digest::of(&content) == digest { Ok(content) } else { Err(StoreError::Corrupt { what }) }
     }
 
-    async fn bucket(
-        &self,
-        name: &str,
-    ) -> Result<async_nats::jetstream::object_store::ObjectStore, StoreError> {
+    async fn bucket(&self, name: &str) -> Result<ObjectStore, StoreError> {
         self.context().get_object_store(name).await.map_err(|error| StoreError::Unavailable {
             operation: format!("open of object store {name}"),
             source: Some(error.into()),
@@ -151,4 +200,17 @@ impl JetStreamStore {
 
 fn blob_subject(sha256: Sha256Digest) -> String {
     format!("assize.blob.{sha256}")
+}
+
+fn what(location: &ObjectLocation) -> String {
+    format!("package object {}", location.name)
+}
+
+fn unavailable_get(location: &ObjectLocation, source: async_nats::Error) -> StoreError {
+    StoreError::Unavailable { operation: format!("get of {}", what(location)), source: Some(source) }
+}
+
+fn disk(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Disk { path, source }
 }

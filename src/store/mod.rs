@@ -13,6 +13,8 @@ pub mod memory;
 pub mod presence;
 pub mod subject;
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 
 use crate::domain::event::{Envelope, Recorded};
@@ -92,6 +94,15 @@ pub enum StoreError {
     Missing {
         /// Which blob or object.
         what: String,
+    },
+    /// What came or was to go could not be written or read on this side.
+    #[error("`{path}` could not be written or read")]
+    Disk {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
     },
     /// The bytes that came are not the ones that the digest names.
     #[error("{what} does not have the digest that names it")]

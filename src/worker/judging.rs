@@ -200,8 +200,19 @@ impl Worker {
         if hurry.is_cancelled() {
             return Err(LaunchError::Cancelled.into());
         }
-        if let Some(program) = program {
-            self.testcases(loaded, judging, attempt, offer, slot, program, package, hurry).await?;
+        if let Some(program) = program.map(Arc::new) {
+            let judged =
+                self.testcases(loaded, judging, attempt, offer, slot, &program, &package, hurry).await;
+            match judged {
+                // What is judged is a fact; the rest goes on with the package fetched again.
+                Err(AttemptError::Package(error)) if error.is_damage() => {
+                    tracing::warn!(submission.id = %created.submission, error = chain(&error), "fetched again");
+                    self.packages.put_aside(package_digest, &package).await?;
+                    let package = self.package(&created.problem, package_digest).await?;
+                    self.testcases(loaded, judging, attempt, offer, slot, &program, &package, hurry).await?;
+                }
+                judged => judged?,
+            }
         }
         self.apply(loaded, Command::IssueVerdict { judging, attempt }).await?;
         Ok(())
@@ -300,8 +311,8 @@ impl Worker {
         attempt: u32,
         offer: &Arc<Offer>,
         slot: &SlotHandle,
-        program: Vec<ProgramFile>,
-        package: Arc<JudgePackage>,
+        program: &Arc<Vec<ProgramFile>>,
+        package: &Arc<JudgePackage>,
         hurry: &CancellationToken,
     ) -> Result<(), AttemptError> {
         let facts = loaded.submission.judging(judging);
@@ -314,6 +325,7 @@ impl Worker {
         let (sender, results) = mpsc::channel::<(u32, TestcaseResult)>(16);
         let running = {
             let (offer, package, hurry) = (offer.clone(), package.clone(), hurry.clone());
+            let program = program.clone();
             slot.call(move |confined| {
                 let (language, limits) = (&offer.language, package.run_limits(&offer.language));
                 run::judge_all(confined, language, &program, &package, limits, &judged, |index, result| {

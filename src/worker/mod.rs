@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::ids::{LanguageId, WorkerId};
 use crate::error_chain::chain;
 use crate::judge::Judge;
+use crate::package_cache::PackageCache;
 use crate::store::StoreError;
 use crate::store::claims::{Claim, KEEP_ALIVE};
 use crate::store::jetstream::JetStreamStore;
@@ -40,7 +41,7 @@ use crate::store::presence::{OfferedLanguage, WorkerStatus};
 use artifacts::ArtifactCache;
 use judging::Disposition;
 use launch::{Launcher, SlotHandle};
-use packages::PackageCache;
+use packages::JudgePackages;
 use queues::Queues;
 
 pub use offers::Offer;
@@ -67,7 +68,7 @@ pub struct Worker {
     /// Those of them whose self-test failed when they were needed.
     unfit: Mutex<BTreeSet<LanguageId>>,
     layers: Vec<String>,
-    packages: PackageCache,
+    packages: JudgePackages,
     artifacts: ArtifactCache,
     launcher: Launcher,
     busy: AtomicUsize,
@@ -75,12 +76,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker whose slots run in `launcher` and which keeps its caches below `cache`.
+    /// A worker whose slots run in `launcher` and which keeps what it compiles below `cache`.
     pub fn new(
         id: WorkerId,
         store: &JetStreamStore,
         launcher: Launcher,
         offers: offers::Offers,
+        packages: PackageCache,
         cache: &Path,
     ) -> Self {
         let store = store.with_patience(STORE_PATIENCE);
@@ -91,7 +93,7 @@ impl Worker {
             offers: offers.by_language,
             unfit: Mutex::default(),
             layers: offers.layers,
-            packages: PackageCache::new(cache.join("packages")),
+            packages: JudgePackages::new(packages),
             artifacts: ArtifactCache::new(cache.join("artifacts")),
             launcher,
             busy: AtomicUsize::new(0),

@@ -1,7 +1,8 @@
-//! The packages that a worker judges by: fetched by digest, checked, unpacked once, kept for the next submission.
+//! The packages that a worker judges by: loaded from the package cache and kept for the next submission.
 //!
-//! What lies in the cache came from the history and can be thrown away at any time. Inputs are kept in sealed
-//! memory, which all runs share; the least recently used package goes when they grow past a bound.
+//! Inputs are kept in sealed memory, which all runs share; the least recently used package goes when they grow past a
+//! bound. Bytes are checked when they are read into memory and never again, so a submission to a package at hand costs
+//! no hashing.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,6 +15,7 @@ use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::verdict::RunLimits;
 use crate::languages::Language;
 use crate::languages::sources::SourceFile;
+use crate::package_cache::{CacheError, CachedPackage, PackageCache};
 use crate::problems::{self, Mode, Package, PackageError, Validation};
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
@@ -40,6 +42,9 @@ pub enum JudgePackageError {
     /// It cannot be fetched.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It cannot be had from the package cache.
+    #[error(transparent)]
+    Cache(CacheError),
     /// It is broken.
     #[error("the package is broken")]
     Package(#[from] PackageError),
@@ -74,14 +79,29 @@ pub enum JudgePackageError {
     Validator(ValidatorError),
 }
 
+impl From<CacheError> for JudgePackageError {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Store(error) => Self::Store(error),
+            CacheError::Package(error) => Self::Package(error),
+            other => Self::Cache(other),
+        }
+    }
+}
+
 impl JudgePackageError {
+    /// Whether what was unpacked is damaged, so that fetching it again helps.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Cache(CacheError::Damaged { .. }))
+    }
+
     /// Whether another try cannot help: the package itself is at fault, and not this host or the store.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Package(error) => !matches!(error, PackageError::Io { .. }),
             Self::Flags { .. } | Self::Name(_) => true,
             Self::Validator(error) => error.is_final(),
-            Self::Store(_) | Self::Io { .. } | Self::Launch(_) => false,
+            Self::Store(_) | Self::Cache(_) | Self::Io { .. } | Self::Launch(_) => false,
         }
     }
 }
@@ -100,6 +120,7 @@ pub struct JudgePackage {
     pub validators: Option<Validators>,
     /// Where its files lie.
     pub root: PathBuf,
+    cached: Option<Arc<CachedPackage>>,
 }
 
 /// One testcase ready to run.
@@ -117,9 +138,9 @@ pub struct JudgeTestcase {
     pub validator_arguments: Vec<String>,
     /// The arguments of the submission.
     pub arguments: Vec<String>,
-    input_path: PathBuf,
-    answer_path: PathBuf,
-    files: Vec<(String, PathBuf)>,
+    input: PackageFile,
+    answer: PackageFile,
+    files: Vec<(String, PackageFile)>,
     bytes: u64,
     data: OnceLock<Arc<TestcaseData>>,
 }
@@ -153,15 +174,39 @@ impl TestcaseData {
     }
 }
 
+/// A file of a package, read when it is needed.
+#[derive(Debug)]
+struct PackageFile {
+    root: PathBuf,
+    path: String,
+    /// What it is checked against.
+    cached: Option<Arc<CachedPackage>>,
+}
+
 impl JudgePackage {
-    /// A package from its folder.
-    pub fn load(root: &Path, short_name: &str) -> Result<Self, JudgePackageError> {
-        let package = problems::load_as(root, short_name, Mode::Lenient)?.package;
-        Self::new(package, root)
+    /// A package that is loaded already, from its owner's folder.
+    pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
+        Self::over(package, root, None)
     }
 
-    /// A package that is loaded already.
-    pub fn new(package: Package, root: &Path) -> Result<Self, JudgePackageError> {
+    /// A package in the cache. Inputs and answers are checked when they are read; all else is checked now.
+    fn load(cached: Arc<CachedPackage>, short_name: &str) -> Result<Self, JudgePackageError> {
+        cached
+            .check(|path| path.starts_with("data/") && (path.ends_with(".in") || path.ends_with(".ans")))?;
+        let package = problems::load_as(cached.root(), short_name, Mode::Lenient)?.package;
+        Self::over(package, cached.root(), Some(cached.clone()))
+    }
+
+    fn over(
+        package: Package,
+        root: &Path,
+        cached: Option<Arc<CachedPackage>>,
+    ) -> Result<Self, JudgePackageError> {
+        let file = |path: &String| PackageFile {
+            root: root.to_owned(),
+            path: path.clone(),
+            cached: cached.clone(),
+        };
         let validators = match &package.validation {
             Validation::Default => None,
             Validation::Custom { validators, .. } => Some(Validators::new(root, validators, &package)),
@@ -177,15 +222,15 @@ impl JudgePackage {
                 flags,
                 validator_arguments: testcase.validator_flags.clone(),
                 arguments: testcase.arguments.clone(),
-                files: testcase.files.iter().map(|file| (file.name.clone(), root.join(&file.path))).collect(),
-                input_path: root.join(&testcase.input_path),
-                answer_path: root.join(&testcase.answer_path),
+                files: testcase.files.iter().map(|of| (of.name.clone(), file(&of.path))).collect(),
+                input: file(&testcase.input_path),
+                answer: file(&testcase.answer_path),
                 bytes: testcase.input_bytes + testcase.answer_bytes,
                 data: OnceLock::new(),
             })
         });
         let testcases = testcases.collect::<Result<_, JudgePackageError>>()?;
-        Ok(Self { package, testcases, validators, root: root.to_owned() })
+        Ok(Self { package, testcases, validators, root: root.to_owned(), cached })
     }
 
     /// The limits that a run of a program in this language is judged by.
@@ -206,7 +251,7 @@ impl JudgePackage {
             let folder = format!("include/{code}/");
             for path in paths {
                 let name = path.strip_prefix(&folder).unwrap_or(path);
-                files.insert(name, self.package.constants.put_into(read(&self.root.join(path))?));
+                files.insert(name, self.package.constants.put_into(self.read(path)?));
             }
         }
         Ok(files.into_iter().map(|(name, bytes)| SourceFile::new(name, bytes)).collect())
@@ -216,6 +261,12 @@ impl JudgePackage {
     pub fn interactive(&self) -> Option<&Validators> {
         let interactive = matches!(self.package.validation, Validation::Custom { interactive: true, .. });
         self.validators.as_ref().filter(|_| interactive)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, JudgePackageError> {
+        let file =
+            PackageFile { root: self.root.clone(), path: path.to_owned(), cached: self.cached.clone() };
+        file.read()
     }
 
     fn bytes(&self) -> u64 {
@@ -234,31 +285,46 @@ impl JudgeTestcase {
         if let Some(data) = self.data.get() {
             return Ok(data.clone());
         }
-        let input = Input::new(self.name.as_str(), &read(&self.input_path)?)?;
+        let input = Input::new(self.name.as_str(), &self.input.read()?)?;
         let mut files = Vec::with_capacity(self.files.len());
-        for (name, path) in &self.files {
-            let executable = path.metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
-            files.push(ProgramFile::new(name, &read(path)?, executable)?);
+        for (name, file) in &self.files {
+            let executable =
+                file.host_path().metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
+            files.push(ProgramFile::new(name, &file.read()?, executable)?);
         }
-        let data = Arc::new(TestcaseData::new(input, read(&self.answer_path)?, files));
+        let data = Arc::new(TestcaseData::new(input, self.answer.read()?, files));
         Ok(self.data.get_or_init(|| data).clone())
+    }
+}
+
+impl PackageFile {
+    fn host_path(&self) -> PathBuf {
+        self.root.join(&self.path)
+    }
+
+    fn read(&self) -> Result<Vec<u8>, JudgePackageError> {
+        if let Some(cached) = &self.cached {
+            return Ok(cached.read(&self.path)?);
+        }
+        let path = self.host_path();
+        std::fs::read(&path).map_err(|source| JudgePackageError::Io { operation: "read", path, source })
     }
 }
 
 /// The packages that a worker has at hand.
 #[derive(Debug)]
-pub struct PackageCache {
-    folder: PathBuf,
+pub struct JudgePackages {
+    cache: PackageCache,
     /// The most recently used last.
     loaded: Mutex<Vec<(Sha256Digest, Arc<JudgePackage>)>>,
     /// Only one fetch at a time: slots that start together mostly want the same package.
     fetching: tokio::sync::Mutex<()>,
 }
 
-impl PackageCache {
-    /// A cache in this folder, which is made when it is needed.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, loaded: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+impl JudgePackages {
+    /// Those of a cache.
+    pub fn new(cache: PackageCache) -> Self {
+        Self { cache, loaded: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The package of this revision.
@@ -271,18 +337,50 @@ impl PackageCache {
         if let Some(package) = self.recall(revision.package) {
             return Ok(package);
         }
-        let root = self.folder.join(revision.package.to_string());
-        let unpacked =
-            Unpacked { folder: self.folder.clone(), root, short_name: revision.problem.to_string() };
-        let package = match blocking(unpacked.clone(), |unpacked| Ok(unpacked.load_whole())).await? {
-            Some(package) => package,
-            None => {
-                let content =
-                    store.get_package(&revision.object, revision.package, revision.package_bytes).await?;
-                blocking(unpacked, move |unpacked| unpacked.fill(&content)).await?
-            }
+        let package = match self.load(store, revision).await {
+            Err(error) if error.is_damage() => self.load(store, revision).await?,
+            loaded => loaded?,
         };
         Ok(self.keep(revision.package, Arc::new(package)))
+    }
+
+    async fn load(
+        &self,
+        store: &JetStreamStore,
+        revision: &ProblemPublished,
+    ) -> Result<JudgePackage, JudgePackageError> {
+        let cached = Arc::new(self.cache.get(store, revision).await?);
+        let (of, short_name) = (cached.clone(), revision.problem.to_string());
+        let loading = tokio::task::spawn_blocking(move || JudgePackage::load(of, &short_name));
+        let loaded = match loading.await {
+            Ok(loaded) => loaded,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        if let Err(error) = &loaded
+            && error.is_damage()
+        {
+            tracing::warn!(package = %revision.package, %error, "fetched again");
+            self.cache.put_aside(revision.package, &cached).await?;
+        }
+        loaded
+    }
+
+    /// Has a package that was found damaged while it was judged by loaded and fetched again at its next use.
+    pub async fn put_aside(
+        &self,
+        digest: Sha256Digest,
+        package: &Arc<JudgePackage>,
+    ) -> Result<(), JudgePackageError> {
+        self.forget(package);
+        if let Some(cached) = &package.cached {
+            self.cache.put_aside(digest, cached).await?;
+        }
+        Ok(())
+    }
+
+    fn forget(&self, package: &Arc<JudgePackage>) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(_, kept)| !Arc::ptr_eq(kept, package));
     }
 
     fn recall(&self, digest: Sha256Digest) -> Option<Arc<JudgePackage>> {
@@ -304,74 +402,4 @@ impl PackageCache {
         }
         package
     }
-}
-
-/// The place of one package in the cache. What it does blocks: reading, hashing, writing.
-#[derive(Clone)]
-struct Unpacked {
-    folder: PathBuf,
-    root: PathBuf,
-    short_name: String,
-}
-
-impl Unpacked {
-    /// The package, if it is here and whole.
-    fn load_whole(&self) -> Option<JudgePackage> {
-        let complete = self.root.join(COMPLETE).exists();
-        complete.then(|| JudgePackage::load(&self.root, &self.short_name).ok()).flatten()
-    }
-
-    /// The package from its content. Workers that share the cache take turns, and one that comes second finds what the
-    /// first one filled.
-    fn fill(&self, content: &[u8]) -> Result<JudgePackage, JudgePackageError> {
-        std::fs::create_dir_all(&self.folder).map_err(io("created", &self.folder))?;
-        let lock = self.folder.join(LOCK);
-        let turn = std::fs::File::create(&lock).map_err(io("created", &lock))?;
-        turn.lock().map_err(io("locked", &lock))?;
-        if let Some(package) = self.load_whole() {
-            return Ok(package);
-        }
-        self.unpack(content)?;
-        JudgePackage::load(&self.root, &self.short_name)
-    }
-
-    /// Unpacks beside the final place and moves it there, so that a half-unpacked package is never taken for one.
-    fn unpack(&self, content: &[u8]) -> Result<(), JudgePackageError> {
-        let root = &self.root;
-        let beside = tempfile::tempdir_in(&self.folder).map_err(io("created", &self.folder))?;
-        let unpacked = beside.path().join("package");
-        problems::unpack(content, &unpacked)?;
-        std::fs::write(unpacked.join(COMPLETE), "").map_err(io("written", &unpacked))?;
-        if root.exists() {
-            // Moved away whole, to be removed with the rest: nobody shall read it while it vanishes.
-            std::fs::rename(root, beside.path().join("damaged")).map_err(io("moved away", root))?;
-        }
-        std::fs::rename(&unpacked, root).map_err(io("moved into place", root))
-    }
-}
-
-/// Runs what blocks where it holds up no other slot.
-async fn blocking<T: Send + 'static>(
-    unpacked: Unpacked,
-    work: impl FnOnce(&Unpacked) -> Result<T, JudgePackageError> + Send + 'static,
-) -> Result<T, JudgePackageError> {
-    match tokio::task::spawn_blocking(move || work(&unpacked)).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// What is locked while a package is put into the cache.
-const LOCK: &str = ".lock";
-
-/// Marks a package in the cache as wholly unpacked. The loader ignores names that begin with a dot.
-const COMPLETE: &str = ".complete";
-
-fn read(path: &Path) -> Result<Vec<u8>, JudgePackageError> {
-    std::fs::read(path).map_err(io("read", path))
-}
-
-fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> JudgePackageError {
-    let path = path.to_owned();
-    move |source| JudgePackageError::Io { operation, path, source }
 }

@@ -10,6 +10,7 @@ use assize::domain::submission::{JudgingEnd, Submission};
 use assize::judge::Judge;
 use assize::languages::Languages;
 use assize::nats_server::Role;
+use assize::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
 use assize::publish;
 use assize::store::jetstream::JetStreamStore;
 use assize::streams;
@@ -114,7 +115,9 @@ impl TestJudge {
         assert!(offers.absent.is_empty(), "{:?}", offers.absent);
         let store = JetStreamStore::connect(&self.nats.settings(Role::Worker), PATIENCE).await.unwrap();
         let cache = self.nats.root().join("cache");
-        let worker = Arc::new(Worker::new(name.parse().unwrap(), &store, launcher, offers, &cache));
+        let packages = PackageCache::new(cache.join("packages"), BYTES_MAX_DEFAULT);
+        let worker = Worker::new(name.parse().unwrap(), &store, launcher, offers, packages, &cache);
+        let worker = Arc::new(worker);
         let stop = CancellationToken::new();
         let done = tokio::spawn(worker.clone().run(stop.clone()));
         TestWorker { stop, done }
