@@ -21,6 +21,14 @@ pub enum JudgeError {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Another revision is current than the one that was to be followed.
+    #[error("the problem is at revision {current}, and not at {expected} as was expected")]
+    Revision {
+        /// The revision that was to be current; 0 for none.
+        expected: u32,
+        /// The one that is; 0 for none.
+        current: u32,
+    },
     /// Others wrote to the aggregate each time before we could.
     #[error("the aggregate is written to by others all the time")]
     Contended,
@@ -98,11 +106,25 @@ impl Judge {
         published: ProblemPublished,
         now: Timestamp,
     ) -> Result<(ProblemPublished, u64), JudgeError> {
+        self.publish_after(None, published, now).await
+    }
+
+    /// The same where the revision `expected` (0 for none) must be current, if one is given.
+    pub async fn publish_after(
+        &self,
+        expected: Option<u32>,
+        published: ProblemPublished,
+        now: Timestamp,
+    ) -> Result<(ProblemPublished, u64), JudgeError> {
         let address = Address::of_problem(&published.problem);
         for _ in 0..MAX_CONFLICTS {
             let history = self.store.load(&address.aggregate).await?;
             let tail = history.last().map_or(0, |last| last.sequence);
             let state = fold_problem(&history);
+            let current = state.as_ref().map_or(0, |state| state.current.revision);
+            if let Some(expected) = expected.filter(|expected| *expected != current) {
+                return Err(JudgeError::Revision { expected, current });
+            }
             let Some(event) = problem::decide(state.as_ref(), Publish(published.clone())).pop() else {
                 let current = state.map_or(published, |state| state.current);
                 return Ok((current, tail));
@@ -121,6 +143,16 @@ impl Judge {
     pub async fn problem(&self, problem: &ProblemId) -> Result<Option<ProblemPublished>, StoreError> {
         let history = self.store.load(&Aggregate::Problem(problem.clone())).await?;
         Ok(fold_problem(&history).map(|state| state.current))
+    }
+
+    /// All revisions of a problem in order, straight from the history.
+    pub async fn revisions(&self, problem: &ProblemId) -> Result<Vec<ProblemPublished>, StoreError> {
+        let history = self.store.load(&Aggregate::Problem(problem.clone())).await?;
+        let published = history.into_iter().filter_map(|recorded| match recorded.envelope.event {
+            Event::ProblemPublished(published) => Some(published),
+            _ => None,
+        });
+        Ok(published.collect())
     }
 
     /// The revision of a problem whose package has this digest, straight from the history.

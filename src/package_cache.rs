@@ -273,6 +273,16 @@ impl CachedPackage {
         &self.root
     }
 
+    /// Paths of its files, in byte order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// Whether it has this file.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// A file, checked.
     pub fn read(&self, path: &str) -> Result<Vec<u8>, CacheError> {
         let Some(expected) = self.files.get(path) else {

@@ -1,20 +1,36 @@
-//! From a package on disk to a problem in the history: load, refuse what cannot be judged, store, append.
+//! From a package to a problem in the history: load, refuse what cannot be judged, verify, store, append.
 //!
 //! The bytes go first and the event last, so that a revision in the history always has its package. A broken
 //! package changes nothing.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::domain::event::{ObjectLocation, ProblemLimits, ProblemPublished, Sample};
-use crate::domain::ids::{InvalidId, ProblemId};
+use crate::domain::ids::{InvalidId, ProblemId, Sha256Digest};
+use crate::error_chain::chain;
 use crate::judge::{Judge, JudgeError};
-use crate::problems::{self, Mode, Package, PackageError, Warning};
+use crate::languages::Languages;
+use crate::problems::{self, Glob, Mode, Opened, Package, PackageError, Place, Warning};
 use crate::store::StoreError;
-use crate::store::blobs::MAX_BLOB_BYTES;
+use crate::store::blobs::{COMPRESSION_LEVEL, MAX_BLOB_BYTES};
 use crate::store::jetstream::JetStreamStore;
+use crate::verify::{self, Bench, Options, Pool, Progress};
+use crate::worker::launch::{LaunchError, Launcher};
+use crate::worker::offers;
+use crate::worker::packages::{JudgePackage, JudgePackageError};
+
+/// The most slots that one package is verified in.
+const SLOTS_MAX: usize = 4;
+/// The jury submissions that must be accepted before a package is published.
+const ACCEPTED: &str = "accepted";
 
 /// Why a package was not published. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +39,8 @@ pub enum PublishError {
     #[error(transparent)]
     Package(#[from] PackageError),
     /// It asks for what this judge cannot do yet, so that it would be judged wrongly.
-    #[error("the package needs what this judge cannot do yet: {0}")]
-    Unsupported(String),
+    #[error("the package needs what this judge cannot do yet: {}", listed(.0))]
+    Unsupported(Vec<Warning>),
     /// It allows sources that are larger than any that can be stored.
     #[error(
         "limits.code is {code_bytes} bytes, and no source larger than {MAX_BLOB_BYTES} bytes can be stored"
@@ -36,14 +52,26 @@ pub enum PublishError {
     /// Its name or that of a testcase cannot be an identifier here.
     #[error(transparent)]
     Name(#[from] InvalidId),
-    /// A file could not be read.
-    #[error("`{path}` could not be read")]
+    /// It is to be published under a name that packages cannot have.
+    #[error("`{0}` is no name for a problem that is published: a-z and 0-9 only")]
+    ShortName(String),
+    /// It cannot be judged by.
+    #[error(transparent)]
+    Unjudgeable(JudgePackageError),
+    /// Jury submissions that must be accepted are not.
+    #[error("jury submissions are not accepted: {}", listed(.0))]
+    NotAccepted(Vec<Warning>),
+    /// This host cannot run anything confined.
+    #[error("the package cannot be verified, since this host cannot confine programs")]
+    CannotConfine(#[source] LaunchError),
+    /// A file could not be read or written.
+    #[error("`{path}` could not be read or written")]
     Read {
         /// Which.
         path: String,
         /// Why not.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The history did not take it.
     #[error(transparent)]
@@ -53,6 +81,11 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
+fn listed(faults: &[Warning]) -> String {
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    told.join("; ")
+}
+
 /// What was published.
 #[derive(Debug)]
 pub struct Published {
@@ -60,42 +93,211 @@ pub struct Published {
     pub revision: ProblemPublished,
     /// The sequence of its event.
     pub sequence: u64,
+    /// Whether it is new; else its content was current already.
+    pub is_new: bool,
     /// What was assumed where the package deviates from its format.
     pub warnings: Vec<Warning>,
 }
 
-/// Publishes the package at `path`, a folder or an archive. One whose content is current already is left as it is.
+/// How a package is published.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Run the accepted jury submissions first, and refuse the package where one is not accepted.
+    pub verify: bool,
+    /// The revision that must be current; 0 for none.
+    pub expected_revision: Option<u32>,
+    /// The problem, where the package's own name does not count.
+    pub problem: Option<ProblemId>,
+}
+
+/// Publishes packages, one at a time: verifying takes all cores.
+pub struct Publisher {
+    store: JetStreamStore,
+    judge: Judge,
+    languages: Languages,
+    one_at_a_time: Semaphore,
+}
+
+/// Publishes the package at `path` without verifying it, a folder or an archive. One whose content is current already
+/// is left as it is.
 pub async fn publish(
     store: &JetStreamStore,
     judge: &Judge,
     path: &Path,
     now: Timestamp,
 ) -> Result<Published, PublishError> {
+    let prepared = prepare(path, None).await?;
+    record(store, judge, prepared, None, None, now).await
+}
+
+impl Publisher {
+    /// A publisher that verifies with these languages. The sandbox is started when the first package is verified.
+    pub fn new(store: JetStreamStore, judge: Judge, languages: Languages) -> Self {
+        Self { store, judge, languages, one_at_a_time: Semaphore::new(1) }
+    }
+
+    /// Publishes the package at `path`, a folder or an archive. One whose content is current already is left as it is,
+    /// and not verified again.
+    pub async fn publish(&self, path: &Path, wish: &Wish, now: Timestamp) -> Result<Published, PublishError> {
+        let _turn = self.one_at_a_time.acquire().await;
+        let mut prepared = prepare(path, wish.problem.as_ref()).await?;
+        let current = self.judge.problem(&prepared.problem).await?;
+        let revision = current.as_ref().map_or(0, |current| current.revision);
+        if let Some(expected) = wish.expected_revision.filter(|expected| *expected != revision) {
+            // Early: what is refused need not be verified.
+            return Err(JudgeError::Revision { expected, current: revision }.into());
+        }
+        let is_current = current.is_some_and(|current| current.package == prepared.digest);
+        let mut verified = None;
+        if !is_current && wish.verify {
+            let findings = self.verify(&prepared).await?;
+            verified = Some(findings.is_empty());
+            prepared.warnings.extend(findings);
+        } else if !is_current {
+            verified = Some(false);
+            let what = "published without verifying that the jury's accepted submissions are accepted";
+            prepared.warnings.push(Warning { place: Place::file("submissions"), what: what.to_owned() });
+        }
+        record(&self.store, &self.judge, prepared, verified, wish.expected_revision, now).await
+    }
+
+    /// Runs the accepted jury submissions. What could not be looked at is told.
+    async fn verify(&self, prepared: &Prepared) -> Result<Vec<Warning>, PublishError> {
+        let finding = |place: &str, what: String| Warning { place: Place::file(place), what };
+        let package = JudgePackage::new(prepared.package.clone(), prepared.opened.root())
+            .map_err(PublishError::Unjudgeable)?;
+        let languages: BTreeSet<&str> = (prepared.package.jury_submissions.iter())
+            .filter(|submission| submission.directory == ACCEPTED)
+            .flat_map(|submission| &submission.files)
+            .filter_map(|file| self.languages.of_file(file).map(|language| language.id.as_str()))
+            .collect();
+        if languages.is_empty() {
+            let what = "there is none in a language that is known here, so nothing was verified".to_owned();
+            return Ok(vec![finding("submissions/accepted", what)]);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let starting = tokio::task::spawn_blocking(move || Launcher::start(cores.min(SLOTS_MAX)));
+        let launcher = match starting.await {
+            Ok(started) => started.map_err(PublishError::CannotConfine)?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let needed = languages.iter().filter_map(|id| self.languages.get(id));
+        let offers = offers::find_among(needed, launcher.slots()).await;
+        let bench = Bench { languages: self.languages.clone(), offers, pool: Pool::new(launcher.slots()) };
+        let options = Options { submissions: Glob::parse(ACCEPTED).ok(), ..Options::default() };
+        let (told, mut progress) = mpsc::unbounded_channel();
+        verify::verify(&Arc::new(package), &bench, &options, &told).await;
+        drop(told);
+        let (mut broken, mut unseen) = (Vec::new(), Vec::new());
+        while let Some(progress) = progress.recv().await {
+            match progress {
+                Progress::Done(verified) => match (verified.fault, verified.ok) {
+                    (false, Some(true)) => {}
+                    (false, None) => {
+                        let what = format!("was not verified: {}", verified.reason);
+                        unseen.push(finding(&verified.path, what));
+                    }
+                    _ => broken.push(finding(&verified.path, verified.reason)),
+                },
+                Progress::Finding(found) => {
+                    let found_at = finding(found.path.as_deref().unwrap_or("problem.yaml"), found.what);
+                    if found.is_error { broken.push(found_at) } else { unseen.push(found_at) }
+                }
+                Progress::Testcase(_) | Progress::TimeLimit(_) => {}
+            }
+        }
+        if broken.is_empty() { Ok(unseen) } else { Err(PublishError::NotAccepted(broken)) }
+    }
+}
+
+/// A package that is fit to be published.
+struct Prepared {
+    opened: Opened,
+    problem: ProblemId,
+    package: Package,
+    warnings: Vec<Warning>,
+    digest: Sha256Digest,
+    /// Size of the canonical content.
+    bytes: u64,
+    /// The canonical content as it is stored.
+    compressed: tempfile::TempPath,
+}
+
+async fn prepare(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, PublishError> {
+    let (path, name) = (path.to_owned(), name.cloned());
+    match tokio::task::spawn_blocking(move || prepare_blocking(&path, name.as_ref())).await {
+        Ok(prepared) => prepared,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn prepare_blocking(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, PublishError> {
     let opened = problems::open(path)?;
-    let folder = opened.root();
-    let loaded = opened.load(Mode::Lenient)?;
+    let loaded = match name {
+        Some(name) => opened.load_as(name.as_str(), Mode::Lenient)?,
+        None => opened.load(Mode::Lenient)?,
+    };
     let package = loaded.package;
-    if !package.unsupported().is_empty() {
-        let asked: Vec<String> = package.unsupported().iter().map(ToString::to_string).collect();
-        return Err(PublishError::Unsupported(asked.join("; ")));
+    if let Some(name) = name
+        && package.short_name != name.as_str()
+    {
+        return Err(PublishError::ShortName(name.to_string()));
+    }
+    let asked = package.unsupported().iter().map(|unsupported| Warning {
+        place: unsupported.place.clone(),
+        what: unsupported.feature.to_string(),
+    });
+    let asked: Vec<Warning> = asked.collect();
+    if !asked.is_empty() {
+        return Err(PublishError::Unsupported(asked));
     }
     if package.limits.code_bytes > MAX_BLOB_BYTES as u64 {
         return Err(PublishError::CodeLimit { code_bytes: package.limits.code_bytes });
     }
     let problem: ProblemId = package.short_name.parse()?;
-    let archive = problems::canonical_archive(folder)?;
-    let digest = archive.digest.parse()?;
-    if let Some(current) = judge.problem(&problem).await?
-        && current.package == digest
-    {
-        let (revision, sequence) = judge.publish(current, now).await?;
-        return Ok(Published { revision, sequence, warnings: loaded.warnings });
+    for testcase in &package.testcases {
+        testcase.name.parse::<crate::domain::ids::TestcaseName>()?;
     }
-    let samples = put_samples(store, folder, &package).await?;
-    let object = store.put_package(digest, &archive.bytes).await?;
-    let revision = described(problem, digest, archive.bytes.len() as u64, object, &package, samples, now);
-    let (revision, sequence) = judge.publish(revision, now).await?;
-    Ok(Published { revision, sequence, warnings: loaded.warnings })
+    let unwritable = |source| PublishError::Read { path: std::env::temp_dir().display().to_string(), source };
+    let (file, compressed) = tempfile::NamedTempFile::new().map_err(unwritable)?.into_parts();
+    let encoder = zstd::stream::write::Encoder::new(BufWriter::new(file), COMPRESSION_LEVEL);
+    let mut content = Counting { inner: encoder.map_err(unwritable)?, bytes: 0 };
+    let digest = problems::write_canonical_archive(opened.root(), &mut content)?.parse()?;
+    let bytes = content.bytes;
+    let finished = content.inner.finish().and_then(|mut file| file.flush());
+    finished.map_err(unwritable)?;
+    Ok(Prepared { opened, problem, package, warnings: loaded.warnings, digest, bytes, compressed })
+}
+
+async fn record(
+    store: &JetStreamStore,
+    judge: &Judge,
+    prepared: Prepared,
+    verified: Option<bool>,
+    expected_revision: Option<u32>,
+    now: Timestamp,
+) -> Result<Published, PublishError> {
+    let warnings = prepared.warnings;
+    if let Some(current) = judge.problem(&prepared.problem).await?
+        && current.package == prepared.digest
+    {
+        let (revision, sequence) = judge.publish_after(expected_revision, current, now).await?;
+        return Ok(Published { revision, sequence, is_new: false, warnings });
+    }
+    let samples = put_samples(store, prepared.opened.root(), &prepared.package).await?;
+    let object = store.put_package_file(prepared.digest, &prepared.compressed).await?;
+    let described = described(
+        prepared.problem,
+        prepared.digest,
+        prepared.bytes,
+        object,
+        &prepared.package,
+        samples,
+        verified,
+        now,
+    );
+    let (revision, sequence) = judge.publish_after(expected_revision, described, now).await?;
+    Ok(Published { revision, sequence, is_new: true, warnings })
 }
 
 async fn put_samples(
@@ -120,15 +322,21 @@ async fn put_samples(
     Ok(samples)
 }
 
+#[expect(clippy::too_many_arguments, reason = "the parts of one event, each used once")]
 fn described(
     problem: ProblemId,
-    package_digest: crate::domain::ids::Sha256Digest,
+    package_digest: Sha256Digest,
     package_bytes: u64,
     object: ObjectLocation,
     package: &Package,
     samples: Vec<Sample>,
+    verified: Option<bool>,
     now: Timestamp,
 ) -> ProblemPublished {
+    let statement_languages: BTreeSet<&String> =
+        package.statements.iter().map(|statement| &statement.language).collect();
+    let attachments =
+        package.attachments.iter().map(|path| path.strip_prefix("attachments/").unwrap_or(path).to_owned());
     ProblemPublished {
         problem,
         // Given by the domain.
@@ -146,5 +354,49 @@ fn described(
         testcases_total: package.testcases.len() as u32,
         samples,
         published_at: now,
+        languages_allowed: package.languages_allowed.as_ref().map(|codes| codes.iter().cloned().collect()),
+        statement_languages: statement_languages.into_iter().cloned().collect(),
+        attachments: attachments.collect(),
+        verified,
+    }
+}
+
+struct Counting {
+    inner: zstd::stream::write::Encoder<'static, BufWriter<File>>,
+    bytes: u64,
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl PublishError {
+    /// Everything that is wrong with the package, by place; none where that is not why.
+    pub fn faults(&self) -> Option<Vec<Warning>> {
+        let whole = |what: String| Some(vec![Warning { place: Place::file("problem.yaml"), what }]);
+        match self {
+            Self::Package(PackageError::Invalid { place, what }) => {
+                Some(vec![Warning { place: place.clone(), what: what.clone() }])
+            }
+            Self::Package(PackageError::Deviations { warnings }) => Some(warnings.clone()),
+            Self::Unsupported(faults) | Self::NotAccepted(faults) => Some(faults.clone()),
+            Self::CodeLimit { .. } | Self::Name(_) => whole(self.to_string()),
+            Self::Unjudgeable(error) if error.is_final() => whole(chain(error)),
+            Self::Package(_)
+            | Self::ShortName(_)
+            | Self::Unjudgeable(_)
+            | Self::CannotConfine(_)
+            | Self::Read { .. }
+            | Self::Judge(_)
+            | Self::Store(_) => None,
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! Request bodies: JSON that fits, or an answer that names every field that does not.
 
-use poem::{Request, RequestBody};
+use std::path::PathBuf;
+
+use futures::StreamExt;
+use poem::{Body, Request, RequestBody};
 use poem_openapi::error::ContentTypeError;
 use poem_openapi::payload::{Json, Payload};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use super::error::{ApiError, FieldError};
 
@@ -46,6 +50,71 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for JsonBody<T> {
             None => Err(ContentTypeError::ExpectContentType.into()),
         }
     }
+}
+
+/// The largest package that is taken, in bytes of its zip.
+pub(super) const PACKAGE_BYTES_MAX: u64 = 512 << 20;
+
+/// A zip that was read into a file, which goes with this.
+pub(super) struct ZipBody {
+    pub(super) path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl<'a> ApiExtractor<'a> for ZipBody {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn request_meta() -> Option<MetaRequest> {
+        let schema = MetaSchemaRef::Inline(Box::new(MetaSchema {
+            format: Some("binary"),
+            ..MetaSchema::new("string")
+        }));
+        let content = vec![MetaMediaType { content_type: ZIP, schema }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let kind = request.content_type().and_then(|kind| kind.split(';').next());
+        if !matches!(kind, Some(ZIP | "application/x-zip-compressed" | "application/octet-stream")) {
+            return Err(ApiError::content_type(ZIP).into());
+        }
+        // The loader knows archives by their names, and this one is named like its problem.
+        let problem =
+            request.uri().path().trim_end_matches("/package").rsplit('/').next().unwrap_or_default();
+        let is_plain = !problem.is_empty() && problem.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let problem = if is_plain && problem.len() <= 64 { problem } else { "package" };
+        Ok(receive(body.take()?, problem).await?)
+    }
+}
+
+const ZIP: &str = "application/zip";
+
+async fn receive(body: Body, name: &str) -> Result<ZipBody, ApiError> {
+    let disk = |error: std::io::Error| ApiError::internal(&error);
+    let folder = tempfile::Builder::new().prefix("assize-upload-").tempdir().map_err(disk)?;
+    let path = folder.path().join(format!("{name}.zip"));
+    let mut file = tokio::fs::File::create(&path).await.map_err(disk)?;
+    let mut chunks = body.into_bytes_stream();
+    let mut bytes = 0_u64;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| ApiError::unreadable("unreadable_body", error.to_string()))?;
+        bytes += chunk.len() as u64;
+        if bytes > PACKAGE_BYTES_MAX {
+            let message =
+                format!("the package is larger than {PACKAGE_BYTES_MAX} bytes, which no zip may be");
+            return Err(ApiError::too_large(message));
+        }
+        file.write_all(&chunk).await.map_err(disk)?;
+    }
+    file.flush().await.map_err(disk)?;
+    Ok(ZipBody { path, _folder: folder })
 }
 
 fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {

@@ -10,12 +10,12 @@ use poem_openapi::{ApiResponse, OpenApi};
 
 use crate::domain::ids::{ProblemId, Sha256Digest};
 
-use super::State;
 use super::error::ApiError;
 use super::views::{
     LanguageInfo, LanguageList, ProblemDetail, ProblemList, ProblemSummary, SampleCase, WorkerInfo,
     WorkerLanguage, WorkerList,
 };
+use super::{State, packages};
 
 /// How many samples are kept at hand.
 const SAMPLES_MAX: usize = 1024;
@@ -66,6 +66,9 @@ enum ProblemAnswer {
         /// The sequence of the history that this is true at.
         #[oai(header = "Assize-Sequence")]
         u64,
+        /// Names the revision, for `If-Match` of the next one.
+        #[oai(header = "ETag")]
+        String,
     ),
 }
 
@@ -116,7 +119,7 @@ impl Catalogue {
             });
         }
         let detail = ProblemDetail { problem: ProblemSummary::from(&row), samples, sequence };
-        Ok(ProblemAnswer::Found(Json(detail), sequence))
+        Ok(ProblemAnswer::Found(Json(detail), sequence, packages::tag_of(row.revision)))
     }
 
     /// List the languages with the toolchains of the workers that are here now.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::event::*;
 use crate::for_each_event_type;
 
-use super::{catalogue, first, health, submissions};
+use super::{catalogue, first, health, packages, submissions};
 
 /// What names of problems, users and contests are made of.
 const NAME_PATTERN: &str = "^[A-Za-z0-9_-]{1,40}$";
@@ -21,7 +21,13 @@ const EXAMPLE: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
 
 /// The service whose document this is.
 pub(super) fn service() -> OpenApiService<impl OpenApi, ()> {
-    let parts = (submissions::Submissions, catalogue::Catalogue::default(), first::First, health::Health);
+    let parts = (
+        submissions::Submissions,
+        catalogue::Catalogue::default(),
+        packages::Packages::default(),
+        first::First,
+        health::Health,
+    );
     OpenApiService::new(parts, "Assize", env!("CARGO_PKG_VERSION"))
         .description(
             "A judge for competitive programming in which every change is an immutable event. Answers name the \
@@ -177,9 +183,10 @@ fn cure_operations(document: &mut Value) {
             }
             let Value::Object(responses) = &mut operation["responses"] else { continue };
             let impossible: &[&str] = match (method.as_str(), path.contains('{')) {
-                ("get", true) => &["413", "415", "422"],
-                ("get", false) => &["404", "413", "415", "422"],
-                _ => &["404"],
+                ("get", true) => &["412", "413", "415", "422"],
+                ("get", false) => &["404", "412", "413", "415", "422"],
+                ("put", _) => &["404"],
+                _ => &["404", "412"],
             };
             responses.retain(|status, _| !impossible.contains(&status.as_str()));
             for response in responses.values_mut() {

@@ -13,6 +13,9 @@ use poem_openapi::{ApiResponse, Object};
 
 use crate::error_chain::chain;
 use crate::judge::JudgeError;
+use crate::package_cache::CacheError;
+use crate::problems::{Place, Warning};
+use crate::publish::PublishError;
 use crate::store::StoreError;
 
 use super::document;
@@ -48,11 +51,19 @@ pub(super) struct FieldError {
     field: String,
     /// What is wrong with it.
     message: String,
+    /// The line, where the field is a file of a package and one line is to blame.
+    #[oai(skip_serializing_if_is_none)]
+    line: Option<u64>,
 }
 
 impl FieldError {
     pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), line: None }
+    }
+
+    fn at(fault: &Warning) -> Self {
+        let Place { file, line } = fault.place.clone();
+        Self { field: file, message: fault.what.clone(), line }
     }
 }
 
@@ -113,6 +124,20 @@ impl ApiError {
     /// The source is larger than the problem allows.
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large", detail)
+    }
+
+    /// A package is refused for what is wrong with it.
+    fn package(code: &'static str, detail: String, faults: &[Warning]) -> Self {
+        let fields = faults.iter().map(FieldError::at).collect();
+        let title = "The package is refused";
+        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail) }
+    }
+
+    /// The content type is not the one that is read here.
+    pub(super) fn content_type(wanted: &str) -> Self {
+        let detail = format!("send {wanted}");
+        let title = "Unsupported media type";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, detail)
     }
 
     /// Cannot be answered now; trying again helps.
@@ -203,6 +228,7 @@ impl ApiResponse for ApiError {
                 response(400, "The request cannot be read"),
                 response(404, "There is no such thing"),
                 response(405, "The method is not allowed here"),
+                response(412, "Another revision is current than the one that was to be"),
                 response(413, "Too large"),
                 response(415, "The content type is not supported"),
                 response(422, "The request does not fit"),
@@ -236,8 +262,52 @@ impl From<JudgeError> for ApiError {
                 "The request does not fit",
                 refusal.to_string(),
             ),
+            JudgeError::Revision { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "revision_mismatch",
+                "Another revision is current",
+                error.to_string(),
+            ),
             JudgeError::Contended => Self::unavailable(error.to_string()),
             JudgeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        if let Some(faults) = error.faults() {
+            let code = match error {
+                PublishError::NotAccepted(_) => "package_not_verified",
+                PublishError::Unsupported(_) => "package_unsupported",
+                _ => "invalid_package",
+            };
+            return Self::package(code, chain(&error), &faults);
+        }
+        match error {
+            PublishError::Judge(error) => error.into(),
+            PublishError::Store(error) => error.into(),
+            PublishError::ShortName(_) => Self::parameter("id", error.to_string()),
+            PublishError::CannotConfine(_) => {
+                tracing::error!(error = chain(&error), "a package could not be verified");
+                let detail = format!(
+                    "{}; `assize doctor` says what the host lacks, and ?verify=false publishes without verifying",
+                    chain(&error)
+                );
+                let title = "The package cannot be verified here";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "cannot_verify", title, detail)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<CacheError> for ApiError {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Store(error) => error.into(),
+            CacheError::NoFile { path } => Self::not_found("file", &path),
+            error => Self::internal(&error),
         }
     }
 }
@@ -335,7 +405,25 @@ pub(super) fn explanation(code: &str) -> Option<&'static str> {
         "invalid_json" => "The body is not JSON.",
         "invalid_utf8" => "The body is not UTF-8.",
         "invalid_body" => "The body is JSON, but a field is missing or has the wrong type.",
-        "unsupported_media_type" => "Bodies are JSON: send `Content-Type: application/json`.",
+        "unsupported_media_type" => {
+            "Bodies are JSON: send `Content-Type: application/json`. Packages are zips: `application/zip`."
+        }
+        "invalid_package" => {
+            "The package is broken; `errors` names each file with its line and what is wrong."
+        }
+        "package_unsupported" => {
+            "The package needs what this judge cannot do; `errors` names where it asks for it."
+        }
+        "package_not_verified" => {
+            "Jury submissions that must be accepted are not; `errors` names them. Nothing was published."
+        }
+        "cannot_verify" => {
+            "The host cannot run programs confined, so nothing can be verified; ?verify=false publishes all the same."
+        }
+        "revision_mismatch" => {
+            "Somebody else has published meanwhile: the revision that If-Match or If-None-Match names is not current."
+        }
+        "language_not_allowed" => "The problem allows only the languages that `languages_allowed` names.",
         "too_large" => "The source is larger than the problem allows, or the body larger than any may be.",
         "invalid_parameter" => "A query or header parameter cannot be read; `errors` names it.",
         "unknown_language" => "There is no language of that code or alias; see /v1/languages.",

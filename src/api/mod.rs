@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod first;
 mod health;
+mod packages;
 mod submissions;
 mod views;
 
@@ -32,7 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::judge::Judge;
 use crate::languages::Languages;
+use crate::package_cache::PackageCache;
 use crate::projection::{ModelError, Projection};
+use crate::publish::Publisher;
 use crate::store::jetstream::JetStreamStore;
 use crate::store::presence::Directory;
 
@@ -64,6 +67,10 @@ pub struct State {
     pub languages: Languages,
     /// The workers that are here.
     pub directory: Directory,
+    /// The packages that statements and attachments are read from.
+    pub packages: PackageCache,
+    /// How packages are published.
+    pub publisher: Publisher,
     /// Answers that are written already.
     pub bodies: DetailBodies,
     /// Cancelled when the API is to stop: open streams end.
@@ -164,9 +171,11 @@ fn json_file(text: &'static str) -> impl Endpoint {
     poem::endpoint::make_sync(move |_| Response::builder().content_type("application/json").body(text))
 }
 
-/// Reads the body up to the limit, so that no handler ever holds more.
+/// Reads the body up to the limit, so that no handler ever holds more. Packages are read by their own handler, into a
+/// file.
 async fn bounded_body<E: Endpoint>(next: Arc<E>, mut request: Request) -> poem::Result<E::Output> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let is_package = request.method() == Method::PUT && request.uri().path().ends_with("/package");
+    if !is_package && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut chunks = request.take_body().into_bytes_stream();
         let (mut body, mut length) = (BytesMut::new(), 0);
         while let Some(chunk) = chunks.next().await {

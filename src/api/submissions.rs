@@ -396,6 +396,7 @@ pub(super) async fn submit(
         },
     )?;
     let problem = problem(state, &body.problem).await?;
+    check_allowed(language, &problem)?;
     let files = files(language, body.code, body.files)?;
     let size_bytes: usize = files.iter().map(|file| file.content.len()).sum();
     if size_bytes as u64 > problem.code_limit_bytes {
@@ -450,6 +451,21 @@ fn language<'a>(state: &'a State, name: &str) -> Result<&'a Language, ApiError> 
         return Err(ApiError::field("language_not_offered", "language", message));
     }
     Ok(language)
+}
+
+/// Refuses a language that the problem's package does not allow.
+fn check_allowed(language: &Language, problem: &ProblemRow) -> Result<(), ApiError> {
+    let Some(allowed) = &problem.languages_allowed else { return Ok(()) };
+    if allowed.iter().any(|code| language.answers_to(code)) {
+        return Ok(());
+    }
+    let message = format!(
+        "problem {} does not allow the language `{}`; it allows: {}",
+        problem.problem,
+        language.id,
+        allowed.join(", ")
+    );
+    Err(ApiError::field("language_not_allowed", "language", message))
 }
 
 async fn problem(state: &State, name: &str) -> Result<ProblemRow, ApiError> {

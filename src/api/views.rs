@@ -484,6 +484,17 @@ pub(super) struct ProblemSummary {
     pub(super) package_sha256: String,
     /// When that revision was published.
     pub(super) published_at: String,
+    /// Codes of the languages that may be submitted, as the package states them; absent where all may.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) languages_allowed: Option<Vec<String>>,
+    /// The languages that there are statements in.
+    pub(super) statement_languages: Vec<String>,
+    /// Names of the files for contestants, for `/v1/problems/{id}/attachments/{name}`.
+    pub(super) attachments: Vec<String>,
+    /// Whether the jury's accepted submissions were seen to be accepted before it was published; absent where that is
+    /// not known.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) verified: Option<bool>,
 }
 
 /// A title in one language.
@@ -514,8 +525,47 @@ impl From<&ProblemRow> for ProblemSummary {
             revision: row.revision,
             package_sha256: row.package.to_string(),
             published_at: row.published_at.timestamp().to_string(),
+            languages_allowed: row.languages_allowed.clone(),
+            statement_languages: row.statement_languages.clone(),
+            attachments: row.attachments.clone(),
+            verified: row.verified,
         }
     }
+}
+
+/// A revision that was published.
+#[derive(Debug, Clone, Object)]
+pub(super) struct PackagePublished {
+    /// The problem.
+    pub(super) id: String,
+    /// The revision: 1 for the first.
+    pub(super) revision: u32,
+    /// SHA-256 of its package's canonical content.
+    pub(super) package_sha256: String,
+    /// Size of that content in bytes.
+    pub(super) package_bytes: u64,
+    /// How many testcases it has.
+    pub(super) testcases_total: u32,
+    /// Whether the jury's accepted submissions were seen to be accepted before it was published; absent where that is
+    /// not known.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) verified: Option<bool>,
+    /// What is odd about the package, and what was assumed.
+    pub(super) warnings: Vec<PackageWarning>,
+    /// The sequence of its event in the history.
+    pub(super) sequence: u64,
+}
+
+/// Something odd about a package.
+#[derive(Debug, Clone, Object)]
+pub(super) struct PackageWarning {
+    /// The file, from the package's root.
+    pub(super) file: String,
+    /// The line, where one is to blame.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) line: Option<u64>,
+    /// What, and what was assumed.
+    pub(super) what: String,
 }
 
 /// All problems.

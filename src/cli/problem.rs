@@ -10,8 +10,9 @@ use serde_json::json;
 
 use crate::error_chain::chain;
 use crate::judge::Judge;
+use crate::languages::Languages;
 use crate::nats_server::Role;
-use crate::publish::{self, PublishError};
+use crate::publish::{PublishError, Publisher, Wish};
 use crate::store::jetstream::JetStreamStore;
 
 use super::connection::NatsArgs;
@@ -36,6 +37,9 @@ pub(crate) struct PublishArgs {
     /// Problem packages: folders, or archives (.zip, .kpp).
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<PathBuf>,
+    /// Do not run the jury's accepted submissions first.
+    #[arg(long)]
+    no_verify: bool,
     /// Print one JSON object per package.
     #[arg(long)]
     json: bool,
@@ -61,10 +65,12 @@ async fn publish(args: PublishArgs) -> anyhow::Result<Exit> {
     let settings = args.nats.settings(&args.data.root()?, Role::Api)?;
     let store = JetStreamStore::connect(&settings, PATIENCE).await?;
     let judge = Judge::new(Arc::new(store.clone()), "/assize/cli");
+    let publisher = Publisher::new(store, judge, Languages::embedded()?);
+    let wish = Wish { verify: !args.no_verify, ..Wish::default() };
     let mut exit = Exit::Done;
     for folder in &args.packages {
         let shown = folder.display();
-        match publish::publish(&store, &judge, folder, Timestamp::now()).await {
+        match publisher.publish(folder, &wish, Timestamp::now()).await {
             Ok(published) => {
                 for warning in &published.warnings {
                     eprintln!("{shown}/{warning}");
@@ -84,6 +90,11 @@ async fn publish(args: PublishArgs) -> anyhow::Result<Exit> {
                 }
             }
             Err(error @ (PublishError::Store(_) | PublishError::Judge(_))) => return Err(error.into()),
+            Err(error @ PublishError::CannotConfine(_)) => {
+                let cure =
+                    "`assize doctor` says what this host lacks; --no-verify publishes without verifying";
+                return Err(anyhow::Error::new(error).context(cure));
+            }
             Err(error) => {
                 exit = Exit::No;
                 if args.json {

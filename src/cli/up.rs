@@ -23,7 +23,7 @@ use crate::languages::Languages;
 use crate::nats_server::{ConnectSettings, NatsServer, Options, Role, Status};
 use crate::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
 use crate::projection::Projection;
-use crate::publish::{self, PublishError};
+use crate::publish::{self, PublishError, Publisher};
 use crate::store::jetstream::JetStreamStore;
 use crate::store::presence::{self, Directory};
 use crate::streams;
@@ -267,8 +267,12 @@ async fn start_api(
         publish_all(&store, &folder).await?;
     }
     let directory = Directory::start(store.client()).await?;
+    let judge = Judge::new(Arc::new(store.clone()), "/assize/api");
     let state = Arc::new(State {
-        judge: Judge::new(Arc::new(store.clone()), "/assize/api"),
+        publisher: Publisher::new(store.clone(), judge.clone(), languages.clone()),
+        // The same as a worker's in this data directory.
+        packages: PackageCache::new(data.join("cache").join("packages"), BYTES_MAX_DEFAULT),
+        judge,
         projection,
         languages: languages.clone(),
         directory,

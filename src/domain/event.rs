@@ -191,6 +191,19 @@ pub struct ProblemPublished {
     pub samples: Vec<Sample>,
     /// When it was published.
     pub published_at: Timestamp,
+    /// Codes of the languages that may be submitted, as the package states them; absent where all may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub languages_allowed: Option<Vec<String>>,
+    /// The languages that it has statements in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statement_languages: Vec<String>,
+    /// Paths below `attachments/` of the files for contestants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
+    /// Whether its accepted jury submissions were seen to be accepted before it was published; absent where nobody
+    /// noted whether they were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
 }
 
 /// Where an object lies in the JetStream object store.

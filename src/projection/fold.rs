@@ -231,5 +231,9 @@ fn problem_row(event: &ProblemPublished, sequence: u64) -> ProblemRow {
         samples: samples.collect(),
         published_at: event.published_at.into(),
         updated_sequence: sequence,
+        languages_allowed: event.languages_allowed.clone(),
+        statement_languages: event.statement_languages.clone(),
+        attachments: event.attachments.clone(),
+        verified: event.verified,
     }
 }

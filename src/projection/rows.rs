@@ -262,6 +262,14 @@ pub struct ProblemRow {
     pub published_at: Time,
     /// The sequence of the event that published it.
     pub updated_sequence: u64,
+    /// Codes of the languages that may be submitted; none where all may.
+    pub languages_allowed: Option<Vec<String>>,
+    /// The languages that it has statements in.
+    pub statement_languages: Vec<String>,
+    /// The files for contestants.
+    pub attachments: Vec<String>,
+    /// Whether it was verified before it was published, where that is known.
+    pub verified: Option<bool>,
 }
 
 /// One sample: where its input and answer lie.

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::domain::event::{BlobRef, ObjectLocation};
 use crate::domain::ids::Sha256Digest;
@@ -26,13 +26,20 @@ pub const MAX_BLOB_BYTES: usize = 1_000_000;
 /// How hard packages are compressed, in zstd's levels.
 pub const COMPRESSION_LEVEL: i32 = 3;
 /// How long a package is looked for that is not there.
-const MISSING_PATIENCE: Duration = Duration::from_secs(10);
+const MISSING_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one waits before looking again.
 const MISSING_DELAY: Duration = Duration::from_millis(250);
 /// How much of a package is read at once.
 const READ_BYTES: usize = 128 << 10;
 /// JetStream: the subject has its message already.
 const MAX_MESSAGES_PER_SUBJECT: u64 = 10077;
+
+/// A package as it is stored, to be read at each try.
+#[derive(Clone, Copy)]
+enum Compressed<'a> {
+    Bytes(&'a [u8]),
+    File(&'a Path),
+}
 
 impl JetStreamStore {
     /// Stores bytes under their digest; storing them again changes nothing. At most [`MAX_BLOB_BYTES`].
@@ -96,7 +103,7 @@ impl JetStreamStore {
                 operation: format!("compression of package {digest}"),
                 source: Some(source.into()),
             })?;
-        self.with_retries(|| self.put_package_once(digest, async || Ok(compressed.as_slice()))).await
+        self.with_retries(|| self.put_package_once(digest, Compressed::Bytes(&compressed))).await
     }
 
     /// The same for content that lies compressed in a file, which is never in memory whole.
@@ -105,14 +112,13 @@ impl JetStreamStore {
         digest: Sha256Digest,
         compressed: &Path,
     ) -> Result<ObjectLocation, StoreError> {
-        let open = async || tokio::fs::File::open(compressed).await.map_err(disk(compressed));
-        self.with_retries(|| self.put_package_once(digest, open)).await
+        self.with_retries(|| self.put_package_once(digest, Compressed::File(compressed))).await
     }
 
-    async fn put_package_once<R: AsyncRead + Unpin>(
+    async fn put_package_once(
         &self,
         digest: Sha256Digest,
-        compressed: impl AsyncFn() -> Result<R, StoreError>,
+        compressed: Compressed<'_>,
     ) -> Result<ObjectLocation, StoreError> {
         let location =
             ObjectLocation { bucket: PACKAGE_BUCKET.to_owned(), name: format!("{digest}.tar.zst") };
@@ -125,8 +131,14 @@ impl JetStreamStore {
             source: Some(source),
         };
         let meta = ObjectMetadata { name: location.name.clone(), ..Default::default() };
-        let mut compressed = compressed().await?;
-        bucket.put(meta, &mut compressed).await.map_err(|error| unavailable(error.into()))?;
+        let put = match compressed {
+            Compressed::Bytes(mut bytes) => bucket.put(meta, &mut bytes).await,
+            Compressed::File(path) => {
+                let mut file = tokio::fs::File::open(path).await.map_err(disk(path))?;
+                bucket.put(meta, &mut file).await
+            }
+        };
+        put.map_err(|error| unavailable(error.into()))?;
         Ok(location)
     }
 

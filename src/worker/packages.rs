@@ -202,11 +202,8 @@ impl JudgePackage {
         root: &Path,
         cached: Option<Arc<CachedPackage>>,
     ) -> Result<Self, JudgePackageError> {
-        let file = |path: &String| PackageFile {
-            root: root.to_owned(),
-            path: path.clone(),
-            cached: cached.clone(),
-        };
+        let file =
+            |path: &String| PackageFile { root: root.to_owned(), path: path.clone(), cached: cached.clone() };
         let validators = match &package.validation {
             Validation::Default => None,
             Validation::Custom { validators, .. } => Some(Validators::new(root, validators, &package)),
@@ -288,8 +285,7 @@ impl JudgeTestcase {
         let input = Input::new(self.name.as_str(), &self.input.read()?)?;
         let mut files = Vec::with_capacity(self.files.len());
         for (name, file) in &self.files {
-            let executable =
-                file.host_path().metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
+            let executable = file.host_path().metadata().is_ok_and(|metadata| metadata.mode() & 0o100 != 0);
             files.push(ProgramFile::new(name, &file.read()?, executable)?);
         }
         let data = Arc::new(TestcaseData::new(input, self.answer.read()?, files));

@@ -161,6 +161,10 @@ fn samples() -> Vec<Event> {
                 answer: blob("3\n"),
             }],
             published_at: "2026-11-23T11:00:00Z".parse().unwrap(),
+            languages_allowed: None,
+            statement_languages: vec![],
+            attachments: vec![],
+            verified: None,
         }
         .into(),
         created().into(),

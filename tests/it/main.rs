@@ -17,6 +17,7 @@ mod judging;
 mod nats_server;
 mod package_cache;
 mod projection;
+mod publish;
 mod real_packages;
 mod resilience;
 mod streams;

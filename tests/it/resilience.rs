@@ -209,6 +209,10 @@ async fn what_can_never_be_judged_ends_as_our_fault_and_is_told() {
         testcases_total: 1,
         samples: vec![],
         published_at: Timestamp::now(),
+        languages_allowed: None,
+        statement_languages: vec![],
+        attachments: vec![],
+        verified: None,
     };
     judge.judge.publish(lost, Timestamp::now()).await.unwrap();
     let mut letters = judge.nats.client(Role::Api).await.subscribe("assize.deadletter.>").await.unwrap();

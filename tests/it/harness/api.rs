@@ -10,7 +10,9 @@ use assize::domain::ids::SubmissionId;
 use assize::judge::Judge;
 use assize::languages::Languages;
 use assize::nats_server::Role;
+use assize::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
 use assize::projection::Projection;
+use assize::publish::Publisher;
 use assize::store::jetstream::JetStreamStore;
 use assize::store::presence::Directory;
 use reqwest::header::HeaderMap;
@@ -75,10 +77,14 @@ impl TestApi {
         let projection = Projection::start(store.clone(), judge.nats.root()).await.unwrap();
         let last = store.last_sequence().await.unwrap();
         assert!(projection.wait_for(last, PATIENCE).await);
+        let api_judge = Judge::new(Arc::new(store.clone()), "/assize/api");
+        let languages = Languages::embedded().unwrap();
         let state = Arc::new(State {
-            judge: Judge::new(Arc::new(store.clone()), "/assize/api"),
+            publisher: Publisher::new(store.clone(), api_judge.clone(), languages.clone()),
+            packages: PackageCache::new(judge.nats.root().join("cache/packages"), BYTES_MAX_DEFAULT),
+            judge: api_judge,
             projection,
-            languages: Languages::embedded().unwrap(),
+            languages,
             directory: Directory::start(store.client()).await.unwrap(),
             bodies: DetailBodies::default(),
             stopping: CancellationToken::new(),
