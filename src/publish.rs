@@ -17,7 +17,7 @@ use crate::domain::event::{ObjectLocation, ProblemLimits, ProblemPublished, Samp
 use crate::domain::ids::{InvalidId, ProblemId, Sha256Digest};
 use crate::error_chain::chain;
 use crate::judge::{Judge, JudgeError};
-use crate::languages::Languages;
+use crate::languages::{Languages, OUTPUT};
 use crate::problems::{self, Glob, Mode, Opened, Package, PackageError, Place, Warning};
 use crate::store::StoreError;
 use crate::store::blobs::{COMPRESSION_LEVEL, MAX_BLOB_BYTES};
@@ -166,11 +166,14 @@ impl Publisher {
         let finding = |place: &str, what: String| Warning { place: Place::file(place), what };
         let package = JudgePackage::new(prepared.package.clone(), prepared.opened.root())
             .map_err(PublishError::Unjudgeable)?;
-        let languages: BTreeSet<&str> = (prepared.package.jury_submissions.iter())
+        let mut languages: BTreeSet<&str> = (prepared.package.jury_submissions.iter())
             .filter(|submission| submission.directory == ACCEPTED)
             .flat_map(|submission| &submission.files)
             .filter_map(|file| self.languages.of_file(file).map(|language| language.id.as_str()))
             .collect();
+        if package.takes_answers() {
+            languages = BTreeSet::from([OUTPUT]);
+        }
         if languages.is_empty() {
             let what = "there is none in a language that is known here, so nothing was verified".to_owned();
             return Ok(vec![finding("submissions/accepted", what)]);
@@ -354,7 +357,7 @@ fn described(
         testcases_total: package.testcases.len() as u32,
         samples,
         published_at: now,
-        languages_allowed: package.languages_allowed.as_ref().map(|codes| codes.iter().cloned().collect()),
+        languages_allowed: package.languages(),
         statement_languages: statement_languages.into_iter().cloned().collect(),
         attachments: attachments.collect(),
         verified,

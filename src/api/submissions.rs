@@ -455,16 +455,18 @@ fn language<'a>(state: &'a State, name: &str) -> Result<&'a Language, ApiError> 
 
 /// Refuses a language that the problem's package does not allow.
 fn check_allowed(language: &Language, problem: &ProblemRow) -> Result<(), ApiError> {
-    let Some(allowed) = &problem.languages_allowed else { return Ok(()) };
-    if allowed.iter().any(|code| language.answers_to(code)) {
+    if language.is_allowed(problem.languages_allowed.as_deref()) {
         return Ok(());
     }
-    let message = format!(
-        "problem {} does not allow the language `{}`; it allows: {}",
-        problem.problem,
-        language.id,
-        allowed.join(", ")
-    );
+    let message = match &problem.languages_allowed {
+        Some(allowed) => format!(
+            "problem {} does not allow the language `{}`; it allows: {}",
+            problem.problem,
+            language.id,
+            allowed.join(", ")
+        ),
+        None => format!("problem {} is solved by a program and not by its output", problem.problem),
+    };
     Err(ApiError::field("language_not_allowed", "language", message))
 }
 

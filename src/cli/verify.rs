@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::error_chain::chain;
-use crate::languages::Languages;
+use crate::languages::{Languages, OUTPUT};
 use crate::problems::{self, Glob, JurySubmission, Mode, Opened, PackageError, Warning};
 use crate::verify::{self, Bench, Finding, Options, Pool, Progress, TimeLimit, Verified};
 use crate::worker::launch::Launcher;
@@ -178,8 +178,12 @@ async fn offers_for(loaded: &[Loaded], languages: &Languages, launcher: &Launche
                 .collect(),
         }
     };
-    let needed: BTreeSet<String> =
+    let mut needed: BTreeSet<String> =
         loaded.iter().flat_map(|loaded| &loaded.submissions).flat_map(of_submission).collect();
+    let takes_answers = |loaded: &Loaded| {
+        loaded.package.as_ref().is_ok_and(|package| package.as_ref().is_some_and(JudgePackage::takes_answers))
+    };
+    needed.extend(loaded.iter().any(takes_answers).then(|| OUTPUT.to_owned()));
     offers::find_among(needed.iter().filter_map(|id| languages.get(id)), launcher.slots()).await
 }
 

@@ -33,7 +33,7 @@ mod java;
 pub mod sources;
 
 /// The languages of this build. Adding one is adding its file here.
-const EMBEDDED: [(&str, &str); 30] = [
+const EMBEDDED: [(&str, &str); 31] = [
     ("ada.toml", include_str!("ada.toml")),
     ("bash.toml", include_str!("bash.toml")),
     ("c.toml", include_str!("c.toml")),
@@ -53,6 +53,7 @@ const EMBEDDED: [(&str, &str); 30] = [
     ("lisp.toml", include_str!("lisp.toml")),
     ("lua.toml", include_str!("lua.toml")),
     ("ocaml.toml", include_str!("ocaml.toml")),
+    ("output.toml", include_str!("output.toml")),
     ("pascal.toml", include_str!("pascal.toml")),
     ("perl.toml", include_str!("perl.toml")),
     ("php.toml", include_str!("php.toml")),
@@ -65,6 +66,9 @@ const EMBEDDED: [(&str, &str); 30] = [
     ("scheme.toml", include_str!("scheme.toml")),
     ("typescript.toml", include_str!("typescript.toml")),
 ];
+
+/// The language of submissions that are outputs themselves.
+pub const OUTPUT: &str = "output";
 
 /// All languages of an installation, found by id, alias or file name. No two answer to the same name.
 #[derive(Debug, Clone, PartialEq)]
@@ -424,6 +428,19 @@ fn embedded_files() -> Result<BTreeMap<String, (String, Language)>, LanguageErro
 }
 
 impl Language {
+    /// Whether it is the one of submissions that are outputs and no programs.
+    pub fn is_output(&self) -> bool {
+        self.id == OUTPUT
+    }
+
+    /// Whether a problem may be solved in it that allows the languages of these `codes`, or any where there are none.
+    pub fn is_allowed(&self, codes: Option<&[String]>) -> bool {
+        match codes {
+            Some(codes) => codes.iter().any(|code| self.answers_to(code)),
+            None => !self.is_output(),
+        }
+    }
+
     /// Whether a package that names the language `code`, as a folder of included files or in a list of what is allowed,
     /// means this one among others.
     pub fn answers_to(&self, code: &str) -> bool {

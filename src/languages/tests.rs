@@ -35,6 +35,7 @@ fn languages_answer_to_ids_aliases_and_extensions() {
             "lisp",
             "lua",
             "ocaml",
+            "output",
             "pascal",
             "perl",
             "php",
@@ -112,6 +113,21 @@ fn languages_answer_to_ids_aliases_and_extensions() {
     ] {
         assert_eq!(languages.of_file(path).map(|language| language.id.as_str()), id, "{path}");
     }
+}
+
+#[test]
+fn packages_name_languages_by_their_codes() {
+    let languages = embedded();
+    let allowed = |id: &str, codes: &[&str]| {
+        let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
+        languages.get(id).expect("a language").is_allowed(Some(&codes))
+    };
+    assert!(allowed("cpp17", &["java", "cpp"]) && allowed("cpp17", &["CPP"]) && allowed("cpp17", &["c++17"]));
+    assert!(allowed("c", &["c"]) && allowed("python3", &["python3"]) && allowed("python3", &["python"]));
+    assert!(!allowed("c", &["cpp"]) && !allowed("cpp17", &["c"]) && !allowed("python3", &["python2"]));
+    assert!(allowed("output", &["output"]) && !allowed("output", &["cpp"]) && !allowed("cpp17", &[]));
+    assert!(languages.get("c").expect("C").is_allowed(None));
+    assert!(!languages.get("output").expect("outputs").is_allowed(None));
 }
 
 #[test]
@@ -196,23 +212,26 @@ fn the_self_tests_pass_where_the_toolchain_is_installed() {
             continue;
         }
         let directory = tempfile::tempdir().expect("a scratch directory");
-        let compile = language.compile.as_ref().expect("both languages compile");
-        let version = run(&language.version.argv, &compile.env, directory.path(), "");
+        let env = language.compile.as_ref().map_or(&language.run.env, |compile| &compile.env);
+        let version = run(&language.version.argv, env, directory.path(), "");
         assert!(
             language.version.read(&version.stdout, &version.stderr).is_some_and(|text| text.contains('.'))
         );
-        let broken = fs::write(directory.path().join(&language.source), "int main( {\n");
-        broken.expect("a source file");
-        let argv = language.compile_argv(&[&language.source], "main").expect("a compiler");
-        let refused = run(&argv, &compile.env, directory.path(), "");
-        assert!(!refused.status.success() && refused.stderr.is_ascii(), "{refused:?}");
-        let diagnostics = String::from_utf8_lossy(&refused.stderr);
-        assert!(diagnostics.contains(&language.source), "{diagnostics}");
-
-        fs::write(directory.path().join(&language.source), &language.self_test.source)
-            .expect("a source file");
-        let compiled = run(&argv, &compile.env, directory.path(), "");
-        assert!(compiled.status.success(), "{compiled:?}");
+        let place = |text: &str| fs::write(directory.path().join(&language.source), text);
+        let argv = language.compile_argv(&[&language.source], "main");
+        assert_eq!(argv.is_none(), language.is_output(), "only outputs are not compiled");
+        if let Some(argv) = &argv {
+            place("int main( {\n").expect("a source file");
+            let refused = run(argv, env, directory.path(), "");
+            assert!(!refused.status.success() && refused.stderr.is_ascii(), "{refused:?}");
+            let diagnostics = String::from_utf8_lossy(&refused.stderr);
+            assert!(diagnostics.contains(&language.source), "{diagnostics}");
+        }
+        place(&language.self_test.source).expect("a source file");
+        if let Some(argv) = &argv {
+            let compiled = run(argv, env, directory.path(), "");
+            assert!(compiled.status.success(), "{compiled:?}");
+        }
         let argv = language.run_argv(&[&language.source], 1 << 28);
         let output = run(&argv, &language.run.env, directory.path(), &language.self_test.input);
         assert!(output.status.success(), "{output:?}");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::about::{self, About};
 use super::constants::Constants;
 use super::error::{PackageError, Place, Warning};
 use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
@@ -33,6 +34,7 @@ pub(crate) struct Metadata {
     pub(crate) validator_flags: Vec<String>,
     pub(crate) validator_flags_line: Option<u64>,
     pub(crate) languages_allowed: Option<BTreeSet<String>>,
+    pub(crate) about: About,
     pub(crate) constants: Constants,
 }
 
@@ -76,11 +78,13 @@ impl Metadata {
             validator_flags: Vec::new(),
             validator_flags_line: None,
             languages_allowed: None,
+            about: About::default(),
             constants: Constants::default(),
         };
         let mut time_limit_ms = None;
         for (key, key_line, node) in keys {
-            if node.value == Value::Null {
+            about::check_generation(&mut reading, format, key, key_line);
+            if node.value == Value::Null || metadata.about.read(&mut reading, format, key, node)? {
                 continue;
             }
             match key {
@@ -101,16 +105,25 @@ impl Metadata {
                 }
                 "languages" => {
                     let words: BTreeSet<String> = reading.words(node, key)?.into_iter().collect();
+                    if words.is_empty() {
+                        return Err(
+                            reading.invalid(node.line, "languages must name at least one, or \"all\"")
+                        );
+                    }
                     metadata.languages_allowed = (!words.contains("all")).then_some(words);
                 }
                 "constants" => metadata.constants = Constants::read(&mut reading, node)?,
-                // About the problem, and of no consequence for judging.
-                "uuid" | "version" | "author" | "credits" | "source" | "source_url" | "license"
-                | "rights_owner" | "embargo_until" | "keywords" | "libraries" | "grading"
-                | "allow_file_writing" => {}
+                "allow_file_writing" => {
+                    if reading.flag(node, key)? {
+                        reading.warn(node.line, "submissions cannot write files here".to_owned());
+                    }
+                }
+                // Of no consequence for judging.
+                "libraries" | "grading" => {}
                 unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
             }
         }
+        metadata.about.check(&mut reading, format);
         if metadata.types.is_empty() {
             metadata.types.insert(ProblemType::PassFail);
         }
@@ -175,7 +188,12 @@ fn read_limits(
             "validation_time" => limits.validation_time_limit_ms = reading.seconds(node, &name)?,
             "validation_memory" => limits.validation_memory_bytes = reading.size(node, &name, MIB)?,
             "validation_output" => limits.validation_output_bytes = reading.size(node, &name, MIB)?,
-            "validation_passes" => limits.validation_passes = reading.size(node, &name, 1)?,
+            "validation_passes" => {
+                limits.validation_passes = reading.size(node, &name, 1)?;
+                if limits.validation_passes < 2 {
+                    reading.warn(node.line, format!("{name} should be at least 2"));
+                }
+            }
             "time_multiplier" => limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?,
             "time_safety_margin" => {
                 limits.time_multipliers.time_limit_to_tle = reading.factor(node, &name)?
@@ -360,9 +378,11 @@ impl Reading<'_> {
         let mut types = BTreeSet::new();
         for word in self.words(node, "type")? {
             let parsed = ProblemType::parse(&word);
-            types.insert(
-                parsed.ok_or_else(|| self.invalid(node.line, format!("unknown problem type {word:?}")))?,
-            );
+            let parsed =
+                parsed.ok_or_else(|| self.invalid(node.line, format!("unknown problem type {word:?}")))?;
+            if !types.insert(parsed) {
+                self.warn(node.line, format!("type {word:?} stands twice"));
+            }
         }
         for (one, other) in [
             (ProblemType::PassFail, ProblemType::Scoring),

@@ -9,6 +9,7 @@
 //! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
 //! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
 
+mod about;
 mod archive;
 mod constants;
 mod error;
@@ -29,6 +30,7 @@ mod zipped;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use about::{About, License, Person, Source};
 pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
 pub use constants::Constants;
 pub use error::{PackageError, Place, Warning};
@@ -41,6 +43,7 @@ pub use package::{
     CaseFile, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
     Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorArguments, ValidatorSource,
 };
+pub use zipped::zipped_files;
 
 pub use metadata::parse_seconds;
 
@@ -76,8 +79,9 @@ pub fn load(dir: &Path, mode: Mode) -> Result<Loaded, PackageError> {
 pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, PackageError> {
     let mut warnings = Vec::new();
     let short_name = parse_short_name(short_name, &mut warnings)?;
-    let tree = Tree::scan(dir, &mut warnings)?;
+    let mut tree = Tree::scan(dir, &mut warnings)?;
     let metadata = Metadata::read(&tree, &mut warnings)?;
+    tree.judge_names(metadata.format, &mut warnings);
     let statements = find_statements(&tree, metadata.format, &mut warnings);
     check_constants(&tree, &metadata, &statements, &mut warnings)?;
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
@@ -97,6 +101,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         validation,
         validator_flags: metadata.validator_flags,
         languages_allowed: metadata.languages_allowed,
+        about: metadata.about,
         constants: metadata.constants,
         included: find_included(&tree, &mut warnings),
         testcases: data.testcases,
@@ -169,6 +174,12 @@ fn find_statements(tree: &Tree, format: Format, warnings: &mut Vec<Warning>) -> 
                 kind,
             }));
         }
+        let odd = statements[before..].iter().filter(|statement| !is_language(&statement.language));
+        let odd = odd.map(|statement| {
+            let what = format!("{:?} is not the code of a language", statement.language);
+            Warning { place: Place::file(&statement.path), what }
+        });
+        warnings.extend(odd);
         if directory == other && statements.len() > before {
             let what = format!("statements belong into {usual}/ in this version of the format");
             warnings.push(Warning { place: Place::file(directory), what });
@@ -210,6 +221,16 @@ fn check_constants(
         }
     }
     Ok(())
+}
+
+/// Whether it is a code of ISO 639, perhaps with a country.
+fn is_language(code: &str) -> bool {
+    let (language, country) = code.split_once('-').unwrap_or((code, "XX"));
+    let all = |text: &str, is: fn(&u8) -> bool| text.bytes().all(|byte| is(&byte));
+    matches!(language.len(), 2 | 3)
+        && all(language, u8::is_ascii_lowercase)
+        && country.len() == 2
+        && all(country, u8::is_ascii_uppercase)
 }
 
 /// Language and kind of `problem[.language].{tex,md,pdf}`; English where no language stands.
@@ -273,6 +294,11 @@ fn find_titles(
         titles.insert("en".to_owned(), short_name.to_owned());
     }
     let place = || Place { file: "problem.yaml".to_owned(), line: metadata.name_line };
+    let new = metadata.format == Format::V2025_09 && metadata.name.is_some();
+    for statement in statements.iter().filter(|statement| new && !titles.contains_key(&statement.language)) {
+        let what = format!("there is a statement but no name in language {:?}", statement.language);
+        warnings.push(Warning { place: place(), what });
+    }
     for language in titles.keys().filter(|language| !statements.is_empty() && *language != "en") {
         if !statements.iter().any(|statement| statement.language == *language) {
             let what = format!("there is a name but no statement in language {language:?}");
@@ -314,6 +340,15 @@ fn find_validation(
     };
     let key_place = || Place { file: "problem.yaml".to_owned(), line: key.map(|key| key.line) };
     let type_place = || Place { file: "problem.yaml".to_owned(), line: metadata.type_line };
+    let odd = match (directory, metadata.format) {
+        (Some("output_validator"), Format::Legacy | Format::LegacyIcpc) => Some("output_validators"),
+        (Some("output_validators"), Format::V2025_09) => Some("output_validator"),
+        _ => None,
+    };
+    if let (Some(directory), Some(usual)) = (directory, odd) {
+        let what = format!("output validators belong into {usual}/ in this version of the format");
+        warnings.push(Warning { place: Place::file(directory), what });
+    }
     let mut validators = Vec::new();
     let mut note = |feature, place| unsupported.push(Unsupported { feature, place });
     if custom {
@@ -335,8 +370,7 @@ fn find_validation(
                 let what = format!("is {kind}, but there is no program in output_validators");
                 return Err(PackageError::invalid(type_place(), what));
             }
-            ProblemType::Interactive | ProblemType::MultiPass => {}
-            ProblemType::SubmitAnswer => note(Feature::SubmitAnswer, type_place()),
+            ProblemType::Interactive | ProblemType::MultiPass | ProblemType::SubmitAnswer => {}
         }
     }
     let is = |kind| metadata.types.contains(&kind);

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::about::About;
 use super::constants::Constants;
 use super::error::Place;
 use super::expectation::{Demand, Expectation};
 use super::settings::CaseSettings;
+use crate::languages;
 
 /// A problem package as its files state it. All paths are relative to the package's root, with `/`.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,8 @@ pub struct Package {
     pub validator_flags: Vec<String>,
     /// Codes of the languages that may be submitted; `None` allows all.
     pub languages_allowed: Option<BTreeSet<String>>,
+    /// Whose it is, where it comes from, and what may be done with it.
+    pub about: About,
     /// Values that stand for their names in the package's texts and programs.
     pub constants: Constants,
     /// Files that are laid over every submission before it is compiled, by the code of its language, or `default` for
@@ -52,6 +56,14 @@ impl Package {
     /// published: it would be judged wrongly.
     pub fn unsupported(&self) -> &[Unsupported] {
         &self.unsupported
+    }
+
+    /// Codes of the languages that may be submitted; none where that are all that programs are written in.
+    pub fn languages(&self) -> Option<Vec<String>> {
+        if self.types.contains(&ProblemType::SubmitAnswer) {
+            return Some(vec![languages::OUTPUT.to_owned()]);
+        }
+        self.languages_allowed.as_ref().map(|codes| codes.iter().cloned().collect())
     }
 
     /// The title in the first of the wanted languages that there is, else in English, else in any.
@@ -376,8 +388,6 @@ pub struct Unsupported {
 pub enum Feature {
     /// Points.
     Scoring,
-    /// A submission that is the output itself.
-    SubmitAnswer,
     /// A grader of the package's own, or flags that change what a group's verdict means.
     Grading,
     /// A program that judges the sources of submissions.
@@ -394,7 +404,6 @@ impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Feature::Scoring => "scoring problems are not judged yet",
-            Feature::SubmitAnswer => "submit-answer problems are not judged yet",
             Feature::Grading => "custom graders and grader flags are not judged yet",
             Feature::StaticValidator => "static validators are not run yet",
         })

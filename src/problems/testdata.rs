@@ -2,7 +2,7 @@
 
 use super::error::{PackageError, Place, Warning};
 use super::metadata::{Metadata, Reading};
-use super::package::{Feature, Group, ProblemType, Testcase, Unsupported, Validation};
+use super::package::{Feature, Format, Group, ProblemType, Testcase, Unsupported, Validation};
 use super::settings::{self, CaseSettings};
 use super::tree::{self, Tree};
 use super::yaml::Value;
@@ -94,6 +94,15 @@ impl Reader<'_> {
             }
         }
         named.sort_unstable();
+        if path == "secret" && self.metadata.format == Format::V2025_09 {
+            let groups = named.iter().any(|(name, is_directory)| {
+                *is_directory && self.settings_of(&format!("{path}/{name}")).is_some()
+            });
+            if groups && named.iter().any(|(_, is_directory)| !is_directory) {
+                let what = "holds testcases beside groups, which this version of the format does not allow";
+                self.warn(&host_directory, what.to_owned());
+            }
+        }
         for (name, is_directory) in named {
             let below = format!("{path}/{name}");
             if !is_directory {

@@ -234,7 +234,11 @@ fn directories_without_settings_are_groups_only_in_old_versions() {
         .with("data/secret/group/1.in", "")
         .with("data/secret/group/1.ans", "")
         .with("data/secret/group/test_group.yaml", "output_validator_args: [case_sensitive]\n")
-        .warns(&["problem_statement: statements belong into statement/ in this version of the format"]);
+        .warns(&[
+            "problem.yaml:1: states no uuid",
+            "problem_statement: statements belong into statement/ in this version of the format",
+            "data/secret: holds testcases beside groups, which this version of the format does not allow",
+        ]);
     let group_of = |name: &str| {
         package.testcases.iter().find(|testcase| testcase.name == name).map(|t| t.group.as_str())
     };
@@ -430,11 +434,11 @@ fn oddities_are_warned_about() {
         .warns(&[
             "-rf: the name starts with `-`, ignored",
             "b: links to nowhere, which does not exist; ignored",
-            "submissions/accepted/a b.py: the name has characters other than letters, digits, `_`, `.` and `-`",
             "problem.yaml:1: starts with a byte order mark, ignored",
             "problem.yaml:2: key \"name\" stands twice (first in line 1), the last counts",
             "problem.yaml:3: unknown key \"colour\", ignored",
             "problem.yaml:5: unknown key \"limits.memroy\", ignored",
+            "submissions/accepted/a b.py: the name has characters other than letters, digits, `_`, `.` and `-`",
             "data/1.in: testcases directly in data/ are not judged, only those in data/sample and data/secret",
             "data/secret/2.ans: has no input file data/secret/2.in, ignored",
             "data/secret/notes: belongs to no testcase, ignored",
@@ -636,10 +640,7 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
     check(yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", ""), &[]);
     yaml("name: x\ntype: pass-fail interactive\n")
         .refused("problem.yaml:2: is interactive, but there is no program in output_validators");
-    check(
-        yaml("name: x\ntype: submit-answer\n"),
-        &["problem.yaml:2: submit-answer problems are not judged yet"],
-    );
+    check(yaml("name: x\ntype: submit-answer\n"), &[]);
     check(
         Scratch::new().with("static_validator/check.py", ""),
         &["static_validator: static validators are not run yet"],
@@ -650,10 +651,14 @@ fn what_cannot_be_judged_yet_loads_and_says_so() {
     );
 }
 
+/// What every package of the newest format states.
+const NEWEST: &str =
+    "problem_format_version: 2025-09\nname: Hello\nuuid: 6d3a0f3e-2a7f-4c59-9a50-0c64a2f0d000\n";
+
 /// The newest format, in its own directories.
 fn newest() -> Scratch {
     let scratch = Scratch::new()
-        .with("problem.yaml", "problem_format_version: 2025-09\nname: Hello\nlimits: {time_limit: 1}\n")
+        .with("problem.yaml", &format!("{NEWEST}limits: {{time_limit: 1}}\n"))
         .with("statement/problem.en.md", "Say hello.\n");
     fs::remove_dir_all(scratch.root.join("problem_statement")).expect("a directory to remove");
     scratch
@@ -800,8 +805,8 @@ fn other_files_are_shown_and_downloaded_in_the_place_of_real_ones() {
 #[test]
 fn constants_are_read_and_put_in_place() {
     let yaml = |constants: &str| {
-        let head = "problem_format_version: 2025-09\nname: Hello\nlimits: {time_limit: 1}\nconstants:\n";
-        newest().with("problem.yaml", &format!("{head}{constants}"))
+        let text = format!("{NEWEST}limits: {{time_limit: 1}}\nconstants:\n{constants}");
+        newest().with("problem.yaml", &text)
     };
     let package = yaml("  n: 1_000\n  eps: 1e-6\n  big: {value: 1000000, tex: '10^6'}\n  text: a b\n")
         .with("data/secret/test_group.yaml", "output_validator_args: [float_tolerance, '{{eps}}']\n")
@@ -813,12 +818,12 @@ fn constants_are_read_and_put_in_place() {
         all,
         [Some("1_000"), Some("1e-6"), Some("1000000"), Some("1000000"), Some("10^6"), Some("a b"), None]
     );
-    yaml("  1n: 1\n").refused("problem.yaml:5: \"1n\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
+    yaml("  1n: 1\n").refused("problem.yaml:6: \"1n\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
     yaml("  a.b: 1\n")
-        .refused("problem.yaml:5: \"a.b\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
-    yaml("  n: {tex: x}\n").refused("problem.yaml:5: constants.n has no `value`");
-    yaml("  n: [1]\n").refused("problem.yaml:5: constants.n must be a single value, not a list");
-    yaml("  - n\n").refused("problem.yaml:5: constants must be a map, not a list");
+        .refused("problem.yaml:6: \"a.b\" is not a name for a constant ([a-zA-Z_][a-zA-Z0-9_]*)");
+    yaml("  n: {tex: x}\n").refused("problem.yaml:6: constants.n has no `value`");
+    yaml("  n: [1]\n").refused("problem.yaml:6: constants.n must be a single value, not a list");
+    yaml("  - n\n").refused("problem.yaml:6: constants must be a map, not a list");
     yaml("  n: 1\n")
         .with("data/secret/test_group.yaml", "\noutput_validator_args: ['{{m}}']\n")
         .refused("data/secret/test_group.yaml:2: unknown validator flag \"{{m}}\"");
@@ -829,7 +834,217 @@ fn constants_are_read_and_put_in_place() {
         .warns(&[
             "statement/problem.en.md:2: there is no constant \"m\"",
             "statement/problem.sv.tex:2: there is no constant \"m\"",
+            "problem.yaml:2: there is a statement but no name in language \"sv\"",
             "data/secret/test_group.yaml:1: there is no constant \"m\"",
+        ]);
+}
+
+/// What is said of a problem.yaml, for each version and each key: nothing, warnings, or an error. The last line stands
+/// for the rest of the file.
+#[test]
+fn every_key_of_problem_yaml_is_typed() {
+    const OLD: &str = "name: Hello\n";
+    #[track_caller]
+    fn check(head: &str, lines: &str, expected: &[&str]) {
+        let is_old = head == OLD;
+        let scratch = if is_old { Scratch::new() } else { newest() };
+        // Legacy packages state it elsewhere.
+        let limits = if is_old || lines.starts_with("limits") { "" } else { "limits: {time_limit: 1}\n" };
+        let scratch = scratch.with("problem.yaml", &format!("{head}{lines}\n{limits}"));
+        let scratch = if lines.starts_with("limits") { scratch.with(".timelimit", "1") } else { scratch };
+        match load(&scratch.root, Mode::Lenient) {
+            Ok(loaded) => {
+                let warnings: Vec<String> = loaded.warnings.iter().map(Warning::to_string).collect();
+                assert_eq!(warnings, expected, "{lines}");
+                assert_eq!(load(&scratch.root, Mode::Strict).is_ok(), expected.is_empty(), "{lines}");
+            }
+            Err(error) => assert_eq!(expected, [error.to_string()], "{lines}"),
+        }
+    }
+    let newer = |key: &str| format!("problem.yaml:2: {key:?} is a key of newer versions of the format");
+    let older = |key: &str| format!("problem.yaml:4: {key:?} is a key of older versions of the format");
+    for line in [
+        "author: A and B, C",
+        "source: S\nsource_url: https://s.example",
+        "source_url: https://s.example\nsource: S",
+        "license: cc by-sa",
+        "license: CC BY-SA",
+        "rights_owner: author",
+        "keywords: a b",
+        "keywords: [a, b c]",
+        "uuid: A",
+        "version: 1.2",
+        "languages: all",
+        "languages: cpp java",
+        "languages: [cpp, java]",
+        "grading: {objective: min, show_test_data_groups: true}",
+        "libraries: boost",
+        "limits: {time_multiplier: 2, time_safety_margin: 1.5, memory: 64, validation_passes: 3}",
+        "validator_flags: ''",
+        "type: pass-fail",
+        "author:",
+    ] {
+        check(OLD, line, &[]);
+    }
+    check(OLD, "credits: A", &[&newer("credits")]);
+    check(OLD, "constants: {a: 1}", &[&newer("constants")]);
+    check(OLD, "embargo_until: 2026-01-31", &[&newer("embargo_until")]);
+    check(OLD, "allow_file_writing: false", &[&newer("allow_file_writing")]);
+    check(
+        OLD,
+        "license: gpl",
+        &["problem.yaml:2: unknown license \"gpl\"; known are unknown, public domain, \
+        cc0, cc by, cc by-sa, educational, permission"],
+    );
+    check(OLD, "author: [A]", &["problem.yaml:2: author must be a single value, not a list"]);
+    check(OLD, "keywords: {a: b}", &["problem.yaml:2: keywords must be a single value, not a map"]);
+    check(OLD, "languages: []", &["problem.yaml:2: languages must name at least one, or \"all\""]);
+    check(OLD, "languages: {cpp: 17}", &["problem.yaml:2: languages must be a single value, not a map"]);
+    check(OLD, "colour: red", &["problem.yaml:2: unknown key \"colour\", ignored"]);
+    for line in [
+        "credits: A <a@b.example>",
+        "credits:\n  authors: A\n  contributors: [B, {name: C, email: c@d.example, orcid: 1, kattis: c}]\n  \
+         testers: []\n  translators: {sv: D, da: [E, F]}\n  packagers: G\n  acknowledgements: H",
+        "source: S",
+        "source: {name: S, url: https://s.example}",
+        "source: [S, {name: T}]",
+        "license: unknown",
+        "license: cc0\nrights_owner: A",
+        "license: public domain",
+        "embargo_until: 2026-01-31",
+        "embargo_until: 2026-01-31T12:00:00Z",
+        "keywords: [a, b c]",
+        "languages: [cpp]",
+        "allow_file_writing: false",
+        "constants: {}",
+        "version: v1",
+        "type: [pass-fail]",
+        "limits: {time_limit: 1, time_multipliers: {ac_to_time_limit: 2, time_limit_to_tle: 1.5}, output: 1, \
+         time_resolution: 0.1, compilation_time: 1, compilation_memory: 1, validation_time: 1, \
+         validation_memory: 1, validation_output: 1, code: 1}",
+    ] {
+        check(NEWEST, line, &[]);
+    }
+    for key in ["author", "source_url", "libraries"] {
+        check(NEWEST, &format!("{key}: x"), &[&older(key)]);
+    }
+    check(NEWEST, "validation: default", &[&older("validation")]);
+    check(NEWEST, "validator_flags: case_sensitive", &[&older("validator_flags")]);
+    check(NEWEST, "type: [pass-fail, pass-fail]", &["problem.yaml:4: type \"pass-fail\" stands twice"]);
+    check(NEWEST, "keywords: a b", &["problem.yaml:4: keywords must be a list, taken for words"]);
+    check(NEWEST, "credits: {author: A}", &["problem.yaml:4: unknown key \"credits.author\", ignored"]);
+    check(
+        NEWEST,
+        "credits: {authors: {email: a}}",
+        &["problem.yaml:4: credits.authors: a person has no name"],
+    );
+    check(
+        NEWEST,
+        "credits: {authors: [[A]]}",
+        &["problem.yaml:4: credits.authors must be a single value, not a list"],
+    );
+    check(NEWEST, "source: {url: x}", &["problem.yaml:4: source has no name"]);
+    check(
+        NEWEST,
+        "license: cc by",
+        &["problem.yaml:1: the license needs a rights_owner, authors or a source"],
+    );
+    check(
+        NEWEST,
+        "license: public domain\nrights_owner: A",
+        &["problem.yaml:1: what is in the public domain has no rights_owner"],
+    );
+    for date in ["soon", "2026-02-30", "2026-01-31T12:00:00", "2026-01-31Z"] {
+        let what = format!(
+            "problem.yaml:4: embargo_until: {date:?} is no date (2026-01-31 or 2026-01-31T12:00:00Z)"
+        );
+        check(NEWEST, &format!("embargo_until: {date}"), &[&what]);
+    }
+    check(NEWEST, "allow_file_writing: true", &["problem.yaml:4: submissions cannot write files here"]);
+    check(
+        NEWEST,
+        "allow_file_writing: maybe",
+        &["problem.yaml:4: allow_file_writing must be true or false, not \"maybe\""],
+    );
+    check(
+        NEWEST,
+        "limits: {time_limit: 1, validation_passes: 1}",
+        &["problem.yaml:4: limits.validation_passes should be at least 2"],
+    );
+    for (version, warnings) in
+        [("legacy", 2), ("legacy-icpc", 2), ("2023-07-draft", 0), ("draft", 0), ("2023-07", 0)]
+    {
+        let text = format!(
+            "problem_format_version: {version}\nname: A\ncredits: A\nconstants: {{a: 1}}\n\
+            validator_flags: case_sensitive\nlimits: {{time_limit: 1}}\n"
+        );
+        let scratch = newest().with("problem.yaml", &text);
+        let loaded = scratch.load();
+        let odd = loaded.warnings.iter().filter(|warning| warning.what.contains("newer versions"));
+        assert_eq!(odd.count(), warnings, "{version}: {:?}", loaded.warnings);
+    }
+}
+
+#[test]
+fn what_is_said_about_a_problem_is_kept() {
+    let about = newest()
+        .with(
+            "problem.yaml",
+            &format!(
+                "{NEWEST}credits: {{authors: [A B <a@b.example>, {{name: C}}], translators: {{sv: D}}}}\n\
+                 source: [{{name: S, url: U}}, T]\nlicense: cc by-sa\nkeywords: [a b, c]\nversion: 1.10\n\
+                 embargo_until: 2026-01-31\nlimits: {{time_limit: 1}}\n"
+            ),
+        )
+        .warns(&[])
+        .about;
+    let person =
+        |name: &str, email: Option<&str>| Person { name: name.to_owned(), email: email.map(str::to_owned) };
+    assert_eq!(about.credits["authors"], [person("A B", Some("a@b.example")), person("C", None)]);
+    assert_eq!(about.credits["translators/sv"], [person("D", None)]);
+    let source =
+        |name: &str, url: Option<&str>| Source { name: name.to_owned(), url: url.map(str::to_owned) };
+    assert_eq!(about.sources, [source("S", Some("U")), source("T", None)]);
+    assert_eq!((about.license, about.version.as_deref()), (License::CcBySa, Some("1.10")));
+    assert_eq!(
+        (about.keywords, about.embargo_until.as_deref()),
+        (vec!["a b".to_owned(), "c".to_owned()], Some("2026-01-31"))
+    );
+    let old =
+        |lines: &str| Scratch::new().with("problem.yaml", &format!("name: A\n{lines}")).warns(&[]).about;
+    for lines in ["source: S\nsource_url: U\n", "source_url: U\nsource: S\n"] {
+        assert_eq!(old(lines).sources, [source("S", Some("U"))]);
+    }
+    assert_eq!(old("source_url: U\n").sources, []);
+    let authors = old("author: A and B, C\n").credits;
+    assert_eq!(authors["authors"], [person("A", None), person("B", None), person("C", None)]);
+}
+
+#[test]
+fn the_newest_format_passes_over_names_that_it_does_not_allow() {
+    let package = newest()
+        .with("data/secret/a b.in", "")
+        .with("data/secret/2+2.in", "")
+        .with("data/secret/2+2.ans", "")
+        .with("attachments/x y/z.txt", "")
+        .warns(&[
+            "attachments/x y: the name has characters other than letters, digits, `_`, `.` and `-`, ignored",
+            "data/secret/2+2.ans: the name has characters other than letters, digits, `_`, `.` and `-`, ignored",
+            "data/secret/2+2.in: the name has characters other than letters, digits, `_`, `.` and `-`, ignored",
+            "data/secret/a b.in: the name has characters other than letters, digits, `_`, `.` and `-`, ignored",
+        ]);
+    assert_eq!((package.testcases.len(), package.attachments.len()), (1, 0));
+    newest()
+        .with("data/secret/group/test_group.yaml", "")
+        .with("data/secret/group/1.in", "")
+        .with("data/secret/group/1.ans", "")
+        .with("statement/problem.english.md", "")
+        .with("output_validators/v.py", "")
+        .warns(&[
+            "statement/problem.english.md: \"english\" is not the code of a language",
+            "problem.yaml:2: there is a statement but no name in language \"english\"",
+            "output_validators: output validators belong into output_validator/ in this version of the format",
+            "data/secret: holds testcases beside groups, which this version of the format does not allow",
         ]);
 }
 
@@ -1017,6 +1232,74 @@ proptest! {
         let _ = load(&scratch.root, Mode::Lenient);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_damage_to_a_package_is_an_answer_and_never_a_way_out(
+        package in 0..4_usize,
+        damage in proptest::collection::vec(damage(), 1..6),
+    ) {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        fs::write(scratch.path().join("outside"), "untouched").expect("a file");
+        let root = scratch.path().join("package");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let from = ["problems/guess", "problems/horizon", "tests/packages/words", "tests/packages/constants"];
+        let archive = canonical_archive(&repository.join(from[package])).expect("a package of ours");
+        unpack(archive.bytes.as_slice(), &root).expect("a package of ours");
+        for damage in &damage {
+            damage.apply(&root);
+        }
+        match (load(&root, Mode::Lenient), load(&root, Mode::Strict)) {
+            (Ok(lenient), strict) => {
+                prop_assert_eq!(strict.is_ok(), lenient.warnings.is_empty());
+                let inside = root.canonicalize().expect("the package");
+                for testcase in &lenient.package.testcases {
+                    for path in [&testcase.input_path, &testcase.answer_path] {
+                        let path = root.join(path).canonicalize().expect("a file that was listed");
+                        prop_assert!(path.starts_with(&inside), "{}", path.display());
+                    }
+                }
+                let again = canonical_archive(&root).expect("what loads can be archived");
+                let unpacked = scratch.path().join("again");
+                prop_assert_eq!(unpack(again.bytes.as_slice(), &unpacked).expect("our archive"), again.digest);
+            }
+            (Err(lenient), strict) => {
+                prop_assert!(matches!(lenient, PackageError::Invalid { .. }), "{:?}", lenient);
+                prop_assert!(strict.is_err());
+            }
+        }
+        prop_assert_eq!(fs::read(scratch.path().join("outside")).expect("a file"), b"untouched");
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_damage_to_a_zip_is_an_answer_and_never_a_way_out(damage in proptest::collection::vec((0..6000_usize, any::<u8>()), 1..8)) {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (path, content) in [("p/problem.yaml", "name: P\n"), ("p/data/secret/1.in", "1\n"), ("p/data/secret/1.ans", "1\n")] {
+            writer.start_file(path, zip::write::SimpleFileOptions::default()).expect("an entry");
+            writer.write_all(content.as_bytes()).expect("content");
+        }
+        writer.add_symlink("p/l", "data", zip::write::SimpleFileOptions::default()).expect("a link");
+        let mut bytes = writer.finish().expect("an archive").into_inner();
+        for (offset, byte) in damage {
+            let length = bytes.len();
+            bytes[offset % length] = byte;
+        }
+        if let Ok(opened) = open_zip(&bytes, Some("p")) {
+            let root = opened.root().to_owned();
+            let _ = opened.load(Mode::Lenient);
+            drop(opened);
+            prop_assert!(!root.exists());
+        }
+    }
+
     #[test]
     fn any_damage_to_an_archive_is_an_answer_and_never_a_panic(damage in proptest::collection::vec((0..6000_usize, any::<u8>()), 1..8)) {
         let scratch = Scratch::new();
@@ -1028,6 +1311,87 @@ proptest! {
         let target = scratch.directory.path().join("target");
         let _ = unpack(archive.bytes.as_slice(), &target);
         prop_assert_eq!(fs::read_dir(scratch.directory.path()).expect("a listing").count(), 2);
+    }
+}
+
+/// Something done to one file of a package, chosen by a number among those that are there.
+#[derive(Debug, Clone)]
+enum Damage {
+    Remove(usize),
+    Cut(usize, usize),
+    Overwrite(usize, usize, Vec<u8>),
+    Link(usize, &'static str),
+    Directory(usize),
+    Rename(usize, String),
+    Add(usize, String, Vec<u8>),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..12);
+    let target = prop_oneof![
+        Just("../../outside"),
+        Just("/etc/passwd"),
+        Just(".."),
+        Just("."),
+        Just("problem.yaml"),
+        Just("nowhere"),
+        Just("../data"),
+    ];
+    prop_oneof![
+        any::<usize>().prop_map(Damage::Remove),
+        any::<(usize, usize)>().prop_map(|(file, length)| Damage::Cut(file, length)),
+        (any::<usize>(), any::<usize>(), bytes())
+            .prop_map(|(file, at, bytes)| Damage::Overwrite(file, at, bytes)),
+        (any::<usize>(), target).prop_map(|(file, target)| Damage::Link(file, target)),
+        any::<usize>().prop_map(Damage::Directory),
+        (any::<usize>(), "[ -~]{1,12}").prop_map(|(file, name)| Damage::Rename(file, name)),
+        (any::<usize>(), "[a-z0-9._-]{1,8}\\.(in|ans|yaml|args|files|py|md|tex)", bytes())
+            .prop_map(|(file, name, bytes)| Damage::Add(file, name, bytes)),
+    ]
+}
+
+impl Damage {
+    /// Nothing happens where it cannot be done.
+    fn apply(&self, root: &Path) {
+        let mut files = Vec::new();
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_directory { directories.push(entry.path()) } else { files.push(entry.path()) }
+            }
+        }
+        if files.is_empty() {
+            return;
+        }
+        files.sort();
+        let pick = |index: &usize| files[index % files.len()].clone();
+        let beside = |index: &usize, name: &str| pick(index).with_file_name(name.replace('/', "_"));
+        let is_file = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        let _ = match self {
+            Damage::Remove(file) => fs::remove_file(pick(file)),
+            Damage::Cut(file, length) if is_file(&pick(file)) => {
+                let bytes = fs::read(pick(file)).unwrap_or_default();
+                fs::write(pick(file), &bytes[..length % (bytes.len() + 1)])
+            }
+            Damage::Overwrite(file, at, with) if is_file(&pick(file)) => {
+                let mut bytes = fs::read(pick(file)).unwrap_or_default();
+                let at = at % (bytes.len() + 1);
+                bytes.splice(at..(at + with.len()).min(bytes.len()), with.iter().copied());
+                fs::write(pick(file), bytes)
+            }
+            Damage::Link(file, target) => {
+                fs::remove_file(pick(file)).and_then(|()| symlink(target, pick(file)))
+            }
+            Damage::Directory(file) => fs::remove_file(pick(file)).and_then(|()| fs::create_dir(pick(file))),
+            Damage::Rename(file, name) if !matches!(name.as_str(), "." | "..") => {
+                fs::rename(pick(file), beside(file, name))
+            }
+            Damage::Add(file, name, bytes) if !beside(file, name).exists() => {
+                fs::write(beside(file, name), bytes)
+            }
+            _ => Ok(()),
+        };
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, Place, Warning};
+use super::package::Format;
 
 /// Bounds of one package. They stop archives and link farms that would fill a disk, far above any real package.
 pub(crate) const FILES_MAX: usize = 100_000;
@@ -28,6 +29,8 @@ pub(crate) struct Tree {
     files: BTreeMap<String, FileEntry>,
     /// The names directly in each directory, and whether each is a directory itself. The root is "".
     directories: BTreeMap<String, BTreeMap<String, bool>>,
+    /// Paths whose last name is none that the format allows.
+    odd: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,10 +48,34 @@ impl Tree {
         if !host_root.is_dir() {
             return Err(PackageError::invalid(Place::file("."), "the package is not a directory"));
         }
-        let tree = Tree { files: BTreeMap::new(), directories: BTreeMap::new() };
+        let tree = Tree { files: BTreeMap::new(), directories: BTreeMap::new(), odd: Vec::new() };
         let mut scan = Scan { host_root: host_root.clone(), bytes: 0, tree, warnings };
         scan.directory(&host_root, "", 0)?;
         Ok(scan.tree)
+    }
+
+    /// Warns of names that the format does not allow. The newest one wants such files to be passed over.
+    pub(crate) fn judge_names(&mut self, format: Format, warnings: &mut Vec<Warning>) {
+        let ignored = if format == Format::V2025_09 { ", ignored" } else { "" };
+        for path in std::mem::take(&mut self.odd) {
+            let what =
+                format!("the name has characters other than letters, digits, `_`, `.` and `-`{ignored}");
+            if format == Format::V2025_09 {
+                self.remove(&path);
+            }
+            warnings.push(Warning { place: Place::file(path), what });
+        }
+    }
+
+    fn remove(&mut self, path: &str) {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if let Some(names) = self.directories.get_mut(directory) {
+            names.remove(name);
+        }
+        let below = format!("{path}/");
+        let is_gone = |other: &str| other == path || other.starts_with(&below);
+        self.files.retain(|other, _| !is_gone(other));
+        self.directories.retain(|other, _| !is_gone(other));
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &FileEntry)> {
@@ -166,7 +193,7 @@ impl Scan<'_> {
             }
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
             if !name.bytes().all(plain) {
-                self.warn(&path, "the name has characters other than letters, digits, `_`, `.` and `-`");
+                self.tree.odd.push(path.clone());
             }
             if path.len() > PATH_BYTES_MAX {
                 let what = format!("the path is longer than {PATH_BYTES_MAX} bytes");

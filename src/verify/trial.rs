@@ -12,7 +12,7 @@ use crate::domain::ids::LanguageId;
 use crate::domain::verdict::{RunLimits, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
-use crate::languages::sources::{self, SourceFile, Sources};
+use crate::languages::sources::{SourceFile, Sources};
 use crate::problems::JurySubmission;
 use crate::worker::launch::{LaunchError, ProgramFile};
 use crate::worker::offers::Offer;
@@ -277,7 +277,7 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         Ok(files) => files,
         Err(error) => return (None, State::Fault(chain(&error))),
     };
-    let language = match sources::language_of(&files, submission.language.as_deref(), &bench.languages) {
+    let language = match package.language_of(&files, submission.language.as_deref(), &bench.languages) {
         Ok(language) => language,
         Err(error) => return (None, State::Skipped(error.to_string())),
     };
@@ -288,13 +288,10 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         let why = State::Skipped(format!("{} does not work here: {why}", language.name));
         return (Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why);
     };
-    let included = match package.included(language) {
-        Ok(included) => included,
-        Err(error) => return (Some(offer.clone()), State::Fault(chain(&error))),
-    };
-    let state = match sources::arrange(language, files, included, submission.entrypoint.as_deref()) {
-        Ok(sources) => State::Waiting(Arc::new(sources)),
-        Err(error) => State::Skipped(error.to_string()),
+    let state = match package.arrange(language, files, submission.entrypoint.as_deref()) {
+        Ok(Ok(sources)) => State::Waiting(Arc::new(sources)),
+        Ok(Err(error)) => State::Skipped(error.to_string()),
+        Err(error) => State::Fault(chain(&error)),
     };
     (Some(offer.clone()), state)
 }

@@ -21,7 +21,7 @@ use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
 use crate::domain::verdict::Verdict;
 use crate::error_chain::chain;
 use crate::judge::{AppliedError, Loaded};
-use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
+use crate::languages::sources::{SourceFile, Sources, SourcesError};
 use crate::store::StoreError;
 use crate::store::claims::Claim;
 use crate::store::subject::DEAD_LETTER_PREFIX;
@@ -255,8 +255,7 @@ impl Worker {
             let bytes = self.store.get_blob(source.blob.sha256).await?;
             files.push(SourceFile::new(&source.name, &bytes[..]));
         }
-        let included = package.included(&offer.language)?;
-        let sources = sources::arrange(&offer.language, files, included, None)?;
+        let sources = package.arrange(&offer.language, files, None)??;
         let compiled = self.compile(slot, offer, sources).await?;
         let artifact = if compiled.made { self.keep_artifact(&compiled) } else { None };
         if known.is_none() {

@@ -4,6 +4,7 @@
 //! parts: `launch` is the door to the sandbox, `compile` and `run` make and judge a program with it, `packages`
 //! and `artifacts` are caches, `queues` is where claims come from, `judging` is the life of one claim.
 
+mod answers;
 pub mod artifacts;
 pub mod compile;
 mod judging;

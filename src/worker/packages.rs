@@ -13,10 +13,10 @@ use crate::domain::default_validator::{FlagError, Flags};
 use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::verdict::RunLimits;
-use crate::languages::Language;
-use crate::languages::sources::SourceFile;
+use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
+use crate::languages::{Language, Languages, OUTPUT};
 use crate::package_cache::{CacheError, CachedPackage, PackageCache};
-use crate::problems::{self, Mode, Package, PackageError, Validation};
+use crate::problems::{self, Mode, Package, PackageError, ProblemType, Validation};
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
 
@@ -236,6 +236,38 @@ impl JudgePackage {
             time_limit_ms: language.time_limit_ms(self.package.limits.time_limit_ms),
             memory_limit_bytes: self.package.limits.memory_bytes + language.run.memory_bytes_overhead,
         }
+    }
+
+    /// Whether submissions are outputs instead of programs.
+    pub fn takes_answers(&self) -> bool {
+        self.package.types.contains(&ProblemType::SubmitAnswer)
+    }
+
+    /// The language of a program for it: the one that is stated, or that of its files.
+    pub fn language_of<'a>(
+        &self,
+        files: &[SourceFile],
+        stated: Option<&str>,
+        languages: &'a Languages,
+    ) -> Result<&'a Language, SourcesError> {
+        let stated = if self.takes_answers() { Some(OUTPUT) } else { stated };
+        sources::language_of(files, stated, languages)
+    }
+
+    /// The files of a submission as its compiler is given them, with those of the package laid over them. `entry` is
+    /// where it begins, if that is stated.
+    pub fn arrange(
+        &self,
+        language: &Language,
+        files: Vec<SourceFile>,
+        entry: Option<&str>,
+    ) -> Result<Result<Sources, SourcesError>, JudgePackageError> {
+        if self.takes_answers() {
+            // Each file says by its name what it is for.
+            return Ok(Ok(Sources { sources: files, others: Vec::new(), entry: String::new() }));
+        }
+        let included = self.included(language)?;
+        Ok(sources::arrange(language, files, included, entry))
     }
 
     /// The files that are laid over a submission in this language, by their names in its directory. Those for the

@@ -9,6 +9,7 @@ use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
 
+use super::answers::Answers;
 use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::text;
@@ -40,6 +41,9 @@ pub struct TestcaseResult {
     pub output_sha256: Sha256Digest,
 }
 
+/// The most that the outputs in a submission of outputs may have all together, in bytes, once out of their zip.
+const ANSWERS_BYTES_MAX: u64 = 256 << 20;
+
 /// How often a testcase is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
@@ -69,6 +73,9 @@ pub fn judge_all(
     let problem_bytes = limits.memory_limit_bytes.saturating_sub(language.run.memory_bytes_overhead);
     let command = run_command(language, program, problem_bytes);
     let program = &with_included(program, language, package)?;
+    if package.takes_answers() {
+        return answer_all(slot, program, &command, package, judged, launch, &limits, record);
+    }
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
         return talk_all(slot, &speaker, validators, package, judged, &limits, record);
@@ -125,6 +132,40 @@ pub fn judge_all(
         }
     }
     Ok(())
+}
+
+/// As [`judge_all`], for submissions that are outputs: each run prints the file that is meant for the testcase.
+#[expect(clippy::too_many_arguments, reason = "what judge_all has found out")]
+fn answer_all(
+    slot: &mut Confined<'_>,
+    submitted: &[ProgramFile],
+    command: &Command,
+    package: &JudgePackage,
+    judged: &BTreeSet<u32>,
+    launch: LaunchLimits,
+    limits: &RunLimits,
+    record: impl FnMut(u32, TestcaseResult) -> bool,
+) -> Result<(), JudgePackageError> {
+    const FILE: &str = "output";
+    let testcases = &package.testcases;
+    let bytes_max = package.package.limits.output_bytes.saturating_mul(testcases.len() as u64);
+    let answers = Answers::of(submitted, bytes_max.min(ANSWERS_BYTES_MAX))?;
+    let mut command = command.clone();
+    command.argv.truncate(1);
+    command.argv.push(FILE.to_owned());
+    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+        let data = testcase.data()?;
+        let found = answers.file_for(testcase.name.as_str(), testcases.len() == 1);
+        let printed = match found {
+            Ok(file) => ProgramFile { name: FILE.to_owned(), ..file.share()? },
+            Err(_) => ProgramFile::new(FILE, b"", false)?,
+        };
+        let ran = slot.prepare(&command, &[printed], false)?.run(&data.input, launch)?;
+        match found {
+            Ok(_) => judge(&ran, testcase, &data, package.validators.as_ref(), beside, limits),
+            Err(why) => Ok(result(&ran, Verdict::Wa, why)?),
+        }
+    })
 }
 
 /// A program with the files of its package that are laid over submissions, where compiling has not kept them.

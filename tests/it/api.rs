@@ -190,6 +190,7 @@ async fn bodies_that_do_not_fit_are_refused_with_the_reason() {
     let refused: Vec<(Value, u16, &str, &[&str])> = vec![
         (with("language", json!("cobol")), 422, "unknown_language", &["language"]),
         (with("language", json!("")), 422, "unknown_language", &["language"]),
+        (with("language", json!("output")), 422, "language_not_allowed", &["language"]),
         (with("problem", json!("nowhere")), 422, "unknown_problem", &["problem"]),
         (with("problem", json!("a.b > *")), 422, "unknown_problem", &["problem"]),
         (with("code", json!("")), 422, "empty_source", &["code"]),

@@ -238,9 +238,11 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let said = verify(&[]).expect_code(1);
     let without = "problem.yaml:2: validation is custom, but there is no program in output_validators";
     assert!(said.stdout.contains(without), "{}", said.stdout);
-    fs::write(package.join("problem.yaml"), "name: A\ntype: submit-answer\n").unwrap();
+    fs::write(package.join("problem.yaml"), "name: A\n").unwrap();
+    fs::create_dir(package.join("static_validator")).unwrap();
+    fs::write(package.join("static_validator/check.py"), "").unwrap();
     let said = verify(&[]).expect_code(1);
-    let asked = "problem.yaml:2: submit-answer problems are not judged yet";
+    let asked = "static_validator: static validators are not run yet";
     assert!(said.stdout.contains(asked), "{}", said.stdout);
     fs::write(package.join("problem.yaml"), "name: A\nlimits: [\n").unwrap();
     let said = verify(&["--json"]).expect_code(1);

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use assize::domain::verdict::Verdict;
 use assize::publish;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
+use crate::harness::api::TestApi;
 use crate::harness::cli::assize;
-use crate::harness::judge::TestJudge;
+use crate::harness::judge::{PATIENCE, TestJudge};
 
 fn package(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packages").join(name)
@@ -44,10 +46,15 @@ fn constants_are_put_into_programs() {
     keeps_its_promises("constants");
 }
 
+#[test]
+fn outputs_are_handed_in_instead_of_programs() {
+    keeps_its_promises("answers");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_packages_add_counts_for_contestants_too() {
     let judge = TestJudge::start().await;
-    for name in ["driver", "words", "constants"] {
+    for name in ["driver", "words", "constants", "answers"] {
         publish::publish(&judge.store, &judge.judge, &package(name), Timestamp::now()).await.unwrap();
     }
     let worker = judge.worker("w1", 1).await;
@@ -62,8 +69,51 @@ async fn what_packages_add_counts_for_contestants_too() {
         let id = judge.submit(problem, language, &read(path)).await;
         assert_eq!(judge.verdict(id).await.verdict, verdict, "{path}");
     }
+    let answers = judge.submit("answers", "output", "3 7\n").await;
+    assert_eq!(judge.verdict(answers).await.verdict, Verdict::Wa);
     // Constants are for the package's own files, and not for what contestants send.
     let id = judge.submit("constants", "python3", "print({{modulus}})").await;
     assert_eq!(judge.verdict(id).await.verdict, Verdict::Rte);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_languages_of_a_problem_are_taken() {
+    let api = TestApi::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let limited = folder.path().join("limited");
+    let yaml = "name: Limited\nlanguages: [cpp, java]\nlimits: {time_limit: 1}\n";
+    for (path, content) in [("problem.yaml", yaml), ("data/secret/1.in", ""), ("data/secret/1.ans", "1\n")] {
+        fs::create_dir_all(limited.join(path).parent().unwrap()).unwrap();
+        fs::write(limited.join(path), content).unwrap();
+    }
+    for path in [limited, package("answers")] {
+        publish::publish(&api.judge.store, &api.judge.judge, &path, Timestamp::now()).await.unwrap();
+    }
+    let last = api.judge.store.last_sequence().await.unwrap();
+    assert!(api.state.projection.wait_for(last, PATIENCE).await);
+    let submit = |problem: &str, language: &str, files: Value| json!({ "problem": problem, "language": language, "files": files });
+    let code = |name: &str| json!([{ "name": name, "content": "1" }]);
+    for (problem, language) in [("limited", "python3"), ("answers", "cpp17"), ("limited", "output")] {
+        let refused = api.post("/v1/submissions", &submit(problem, language, code("x"))).await;
+        refused.assert_problem(422, "language_not_allowed");
+    }
+    let taken = api.post("/v1/submissions", &submit("limited", "cpp17", code("a.cpp"))).await;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    let shown = api.get("/v1/problems/limited").await;
+    assert_eq!(shown.json["problem"]["languages_allowed"], json!(["cpp", "java"]), "{}", shown.text);
+
+    let worker = api.judge.worker("w1", 1).await;
+    let outputs = |hard: &str| {
+        let outputs = [("1.out", "3 7"), ("easy-1.out", "2 2"), ("2.out", "19 2"), ("hard-1.out", hard)];
+        let files = outputs.map(|(name, content)| json!({ "name": name, "content": content }));
+        submit("answers", "output", json!(files))
+    };
+    for (hard, verdict) in [("999983 1", Verdict::Ac), ("499992 499992", Verdict::Wa)] {
+        let taken = api.post("/v1/submissions", &outputs(hard)).await;
+        assert_eq!(taken.status, 202, "{}", taken.text);
+        let id = taken.json["submission_id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(api.judge.verdict(id).await.verdict, verdict, "{hard}");
+    }
     worker.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write as _};
+use std::io::{Cursor, Read, Seek, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Component, Path};
 
@@ -90,6 +90,49 @@ pub(super) fn unpack_zip(
         symlink(&points_to, &link).map_err(|source| PackageError::io("link", &link, source))?;
     }
     Ok(top)
+}
+
+/// The files in a zip, in the order of their paths, where they are no larger than `bytes_max` all together. Links are
+/// refused, and directories have no say.
+pub fn zipped_files(archive: &[u8], bytes_max: u64) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
+    let archive_bytes = archive.len() as u64;
+    let mut archive = ZipIterable::try_new(Cursor::new(archive), Config::default())
+        .map_err(|error| damaged(Place::file(ARCHIVE), error))?
+        .enforce_header_consistency(true);
+    if archive.len() > tree::FILES_MAX {
+        return refuse(ARCHIVE, format!("the archive has more than {} entries", tree::FILES_MAX));
+    }
+    let entries = archive.files().map_err(|error| damaged(Place::file(ARCHIVE), error))?;
+    let mut admitted = Vec::new();
+    for entry in entries.by_ref() {
+        admitted.push(admit(entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?)?);
+    }
+    refuse_bombs(&admitted, archive_bytes)?;
+    refuse_clashes(&admitted)?;
+    if admitted.iter().map(|admitted| admitted.entry.size()).sum::<u64>() > bytes_max {
+        return refuse(ARCHIVE, format!("the files are larger than {bytes_max} bytes"));
+    }
+    admitted.retain(|entry| !entry.path.split('/').any(is_junk));
+    let mut files = BTreeMap::new();
+    for Admitted { path, kind, entry } in admitted {
+        match kind {
+            Kind::Directory => {}
+            Kind::Link => return refuse(&path, "is a link".to_owned()),
+            Kind::File { .. } => {
+                let declared = entry.size();
+                let reading = |error| damaged(Place::file(&path), error);
+                let content = entry.with_reader(entries.reader_mut(), ZipReadOptions::default());
+                let mut bytes = Vec::new();
+                let read = content.map_err(reading)?.take(declared.saturating_add(1)).read_to_end(&mut bytes);
+                read.map_err(|error| reading(error.into()))?;
+                if bytes.len() as u64 != declared {
+                    return refuse(&path, format!("does not have the {declared} bytes that are declared"));
+                }
+                files.insert(path, bytes);
+            }
+        }
+    }
+    Ok(files.into_iter().collect())
 }
 
 /// Judges one entry by what the directory of the archive says of it.
