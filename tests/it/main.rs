@@ -15,6 +15,7 @@ mod foreign;
 mod harness;
 mod judging;
 mod nats_server;
+mod polygon;
 mod projection;
 mod real_packages;
 mod resilience;
