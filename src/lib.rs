@@ -2,8 +2,8 @@
 //!
 //! The tour: [`domain`] holds the rules, pure. [`judge`] is the one use case: it loads a history from the
 //! [`store`], folds it, decides, and appends. [`problems`] and [`languages`] read packages and language files;
-//! [`publish`] brings a package into the history, [`package_cache`] keeps them on disk, [`statements`]
-//! makes HTML of theirs. A [`worker`] draws submissions, judges them in the sandbox and
+//! [`polygon`] makes packages of Polygon's; [`publish`] brings a package into the history, [`package_cache`] keeps them
+//! on disk, [`statements`] makes HTML of theirs. A [`worker`] draws submissions, judges them in the sandbox and
 //! records what came of it; the [`projection`] folds the history into a read model, which the [`api`] serves.
 //! [`nats_server`], [`data_dir`] and [`streams`] see to the server, the data directory and the streams;
 //! [`cli`] puts it all together.
@@ -18,6 +18,7 @@ pub mod judge;
 pub mod languages;
 pub mod nats_server;
 pub mod package_cache;
+pub mod polygon;
 pub mod problems;
 pub mod projection;
 pub mod publish;

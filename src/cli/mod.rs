@@ -9,6 +9,7 @@ mod connection;
 mod control;
 mod doctor;
 mod events;
+mod import;
 mod languages;
 mod openapi;
 mod output;

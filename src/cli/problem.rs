@@ -17,7 +17,7 @@ use crate::store::jetstream::JetStreamStore;
 
 use super::connection::NatsArgs;
 use super::output::{self, Colour, paint};
-use super::{DataArgs, Exit, Usage, verify};
+use super::{DataArgs, Exit, Usage, import, verify};
 
 /// How long publishing goes on trying to reach the server.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ pub(crate) enum ProblemCommand {
     Verify(verify::VerifyArgs),
     /// Publish the packages: from then on new submissions are judged by them.
     Publish(PublishArgs),
+    /// Turn a Polygon package into a problem package, made complete in the sandbox where it has no tests.
+    Import(import::ImportArgs),
 }
 
 /// Arguments of `assize problem publish`.
@@ -53,6 +55,7 @@ pub(crate) async fn run(command: ProblemCommand) -> anyhow::Result<Exit> {
     match command {
         ProblemCommand::Verify(args) => verify::run(args).await,
         ProblemCommand::Publish(args) => publish(args).await,
+        ProblemCommand::Import(args) => import::run(args).await,
     }
 }
 

@@ -47,6 +47,7 @@ pub use zipped::zipped_files;
 
 pub use metadata::parse_seconds;
 
+use crate::domain::testlib_checkers::Checker;
 use metadata::{Metadata, Name};
 use tree::Tree;
 
@@ -353,6 +354,9 @@ fn find_validation(
     let mut note = |feature, place| unsupported.push(Unsupported { feature, place });
     if custom {
         validators = directory.map_or_else(Vec::new, |directory| find_validators(tree, directory));
+        for validator in &mut validators {
+            validator.standard_checker = find_standard_checker(tree, validator, warnings)?;
+        }
         if validators.is_empty() {
             let what = "validation is custom, but there is no program in output_validators".to_owned();
             return Err(PackageError::invalid(key_place(), what));
@@ -383,12 +387,41 @@ fn find_validation(
     Ok(if custom { Validation::Custom { validators, interactive, multi_pass } } else { Validation::Default })
 }
 
+/// The file in a validator's directory that says what judges of this kind need not run.
+const STANDARD_CHECKER_FILE: &str = "assize.toml";
+
+/// What `assize.toml` of a validator names. Other judges do not know that file and run the validator.
+fn find_standard_checker(
+    tree: &Tree,
+    validator: &ValidatorSource,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Checker>, PackageError> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        standard_checker: String,
+    }
+    let path = tree::join(&validator.path, STANDARD_CHECKER_FILE);
+    if tree.file(&path).is_none() {
+        return Ok(None);
+    }
+    let text = tree.read_text(&path, warnings)?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count() as u64);
+        PackageError::invalid(Place::line(&path, line), error.message().lines().collect::<Vec<_>>().join(" "))
+    })?;
+    let name = file.standard_checker;
+    let unknown =
+        || PackageError::invalid(Place::file(&path), format!("there is no standard checker {name:?}"));
+    Checker::parse(&name).ok_or_else(unknown).map(Some)
+}
+
 /// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers
 /// beside the files belong to each of them.
 fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
     let all_below = |path: String| {
         let files = tree.files_below(&path).map(str::to_owned).collect();
-        ValidatorSource { path, files }
+        ValidatorSource { path, files, standard_checker: None }
     };
     if directory == "output_validator" {
         return vec![all_below(directory.to_owned())];
@@ -405,7 +438,7 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
             return all_below(path);
         }
         let files = std::iter::once(path.clone()).chain(headers.iter().cloned()).collect();
-        ValidatorSource { path, files }
+        ValidatorSource { path, files, standard_checker: None }
     });
     programs.filter(|program| !program.files.is_empty()).collect()
 }

@@ -9,6 +9,7 @@ use super::constants::Constants;
 use super::error::Place;
 use super::expectation::{Demand, Expectation};
 use super::settings::CaseSettings;
+use crate::domain::testlib_checkers::Checker;
 use crate::languages;
 
 /// A problem package as its files state it. All paths are relative to the package's root, with `/`.
@@ -176,6 +177,8 @@ pub struct ValidatorSource {
     pub path: String,
     /// Its files, from the package's root.
     pub files: Vec<String>,
+    /// The checker that it is, where the judge knows that by itself: its `assize.toml` says so.
+    pub standard_checker: Option<Checker>,
 }
 
 /// Limits, as stated or by the format's defaults.

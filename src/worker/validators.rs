@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::event::CompileOutcome;
+use crate::domain::testlib_checkers::{Checked, Checker};
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::sources::{self, SourceFile, SourcesError};
 use crate::languages::{LanguageError, Languages};
@@ -135,6 +136,11 @@ pub struct Feedback {
 }
 
 impl Feedback {
+    /// What is left by a validator that has only this to say to the jury.
+    fn of_message(message: &str) -> Result<Self, LaunchError> {
+        Ok(Self { files: vec![ProgramFile::new(JUDGE_MESSAGE, message.as_bytes(), false)?] })
+    }
+
     /// What a validator said to the jury; may be empty.
     pub fn judge_message(&self) -> Result<String, LaunchError> {
         let Some(file) = self.files.iter().find(|file| file.name == JUDGE_MESSAGE) else {
@@ -189,6 +195,7 @@ pub struct Validators {
     sources: Vec<ValidatorSource>,
     constants: Constants,
     limits: LaunchLimits,
+    is_interactive: bool,
     /// How often a submission is run on a testcase at most, where it may be run more than once.
     passes_max: Option<u64>,
     /// Of their build scripts.
@@ -204,6 +211,8 @@ struct Program {
     files: Vec<ProgramFile>,
     command: Command,
     limits: LaunchLimits,
+    /// What it says without being run.
+    standard_checker: Option<Checker>,
 }
 
 impl Validators {
@@ -211,6 +220,7 @@ impl Validators {
     /// submission on a testcase.
     pub fn new(root: &Path, sources: &[ValidatorSource], package: &Package) -> Self {
         let constants = package.constants.clone();
+        let is_interactive = matches!(package.validation, Validation::Custom { interactive: true, .. });
         let is_multi_pass = matches!(package.validation, Validation::Custom { multi_pass: true, .. });
         let package = &package.limits;
         let passes_max = is_multi_pass.then_some(package.validation_passes);
@@ -236,6 +246,7 @@ impl Validators {
             sources: sources.to_owned(),
             constants,
             limits,
+            is_interactive,
             passes_max,
             compiling,
             built: Mutex::new(None),
@@ -279,6 +290,13 @@ impl Validators {
     ) -> Result<Validated, ValidatorError> {
         let mut validated = Validated { accepted: true, feedback: Feedback::default() };
         for program in self.build(slot)?.iter() {
+            if let Some(checker) = program.standard_checker {
+                validated = program.check(checker, pass, output)?;
+                if !validated.accepted {
+                    break;
+                }
+                continue;
+            }
             let (command, files) = program.prepare(pass)?;
             let tool = slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
             let accepted = program.accepts(&tool)?;
@@ -338,6 +356,11 @@ impl Validators {
         languages: &Languages,
     ) -> Result<Program, ValidatorError> {
         let validator = || source.path.clone();
+        if source.standard_checker.is_some() && !self.is_interactive {
+            let (files, command, limits) = (Vec::new(), Command::default(), self.limits);
+            let standard_checker = source.standard_checker;
+            return Ok(Program { path: source.path.clone(), files, command, limits, standard_checker });
+        }
         if scripts::is_scripted(&source.path, &source.files) {
             let error = |error| match error {
                 ScriptError::Launch(error) => ValidatorError::Launch(error),
@@ -345,7 +368,8 @@ impl Validators {
             };
             let built = scripts::build(slot, languages, &self.root, &self.constants, source, &self.compiling);
             let scripts::Built { files, command } = built.map_err(error)?;
-            return Ok(Program { path: source.path.clone(), files, command, limits: self.limits });
+            let limits = self.limits;
+            return Ok(Program { path: source.path.clone(), files, command, limits, standard_checker: None });
         }
         // A single file, perhaps with headers beside it, or a directory.
         let folder = if source.files.contains(&source.path) {
@@ -375,7 +399,8 @@ impl Validators {
             ..self.limits
         };
         let command = run::run_command(language, &compiled.program, self.limits.memory_bytes);
-        Ok(Program { path: source.path.clone(), files: compiled.program, command, limits })
+        let (path, files) = (source.path.clone(), compiled.program);
+        Ok(Program { path, files, command, limits, standard_checker: None })
     }
 }
 
@@ -396,6 +421,22 @@ impl Program {
         command.argv.push(format!("{FEEDBACK}/"));
         command.argv.extend(pass.arguments.iter().cloned());
         Ok((command, files))
+    }
+
+    /// What a standard checker says. It reads nothing that could be too much for it, so it needs no confinement.
+    fn check(&self, checker: Checker, pass: &Pass<'_>, output: &Output) -> Result<Validated, ValidatorError> {
+        let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
+        let bytes = output.read_all().map_err(unreadable)?;
+        let (accepted, message) = match checker.check(&bytes, &pass.testcase.answer) {
+            Checked::Ok(message) => (true, message),
+            Checked::Wrong(message) => (false, message),
+            Checked::Format(message) => (false, format!("wrong output format: {message}")),
+            Checked::Fail(said) => {
+                let what = format!("({}) finds the answer itself wrong", checker.name());
+                return Err(ValidatorError::Fault { validator: self.path.clone(), what, said });
+            }
+        };
+        Ok(Validated { accepted, feedback: Feedback::of_message(&message)? })
     }
 
     /// What it finds in its directory, and where it leaves what it has to say.

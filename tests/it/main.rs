@@ -16,6 +16,7 @@ mod harness;
 mod judging;
 mod nats_server;
 mod package_cache;
+mod polygon;
 mod projection;
 mod publish;
 mod real_packages;

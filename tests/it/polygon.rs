@@ -1,0 +1,271 @@
+//! Polygon packages are imported, completed in the sandbox where they lack tests, and judged as their setters meant.
+//! The packages lie in `tests/polygon`, with a small library in the place of testlib.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::cli::assize;
+
+/// One of the Polygon packages, whole.
+fn polygon_package(name: &str, folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/polygon");
+    let to = folder.join(format!("polygon-{name}"));
+    copy(&source.join(name), &to);
+    fs::copy(source.join("testlib.h"), to.join("files/testlib.h")).unwrap();
+    to
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// Imports a package to `out` and says what was told of it.
+fn import(folder: &Path, package: &Path, out: &str) -> (PathBuf, Value) {
+    let to = folder.join(out);
+    let args = ["problem", "import", package.to_str().unwrap(), "--out", to.to_str().unwrap(), "--json"];
+    let said = assize(folder, &args).expect_code(0);
+    (to, said.json_lines()[0].clone())
+}
+
+/// The jury submissions of a package with their verdicts.
+fn verified(folder: &Path, package: &Path) -> Vec<(String, String)> {
+    let said = assize(folder, &["problem", "verify", package.to_str().unwrap(), "--json"]).expect_code(0);
+    let lines = said.json_lines();
+    let submissions =
+        lines.iter().filter(|line| line["path"].as_str().is_some_and(|path| path.starts_with("sub")));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    submissions.map(|line| (text(&line["path"]), text(&line["got"]))).collect()
+}
+
+#[test]
+fn a_package_without_tests_is_completed_and_judged_by_a_standard_checker() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("sum", folder.path());
+    let (out, said) = import(folder.path(), &package, "sum");
+    assert_eq!((&said["problem"], &said["tests_made"]), (&"twosums".into(), &4.into()), "{said:#}");
+    let read = |path: &str| fs::read_to_string(out.join(path)).unwrap();
+    // The manual test has got its answer, the others are made whole: one of several files, and each by its arguments.
+    assert_eq!(read("data/sample/01.ans"), "3\n7\n0\n");
+    assert_eq!(read("data/sample/01.yaml"), "description: \"The smallest\"\n");
+    assert_eq!(read("data/secret/04.in"), "3\n0 6\n1 6\n2 6\n");
+    assert!(read("data/secret/02.in").starts_with("100\n") && read("data/secret/03.in").len() > 1000);
+    assert_ne!(read("data/secret/02.in"), read("data/secret/03.in"));
+    let yaml = read("problem.yaml");
+    for line in
+        ["  en: \"Two Sums\"", "  ru: \"Две суммы\"", "  time_limit: 1.5", "  memory: 256", "type: pass-fail"]
+    {
+        assert!(yaml.lines().any(|found| found == line), "{line}: {yaml}");
+    }
+    let statement = read("statement/problem.en.tex");
+    assert!(
+        statement.starts_with("\\problemname{Two Sums}\n\nAdd \\texttt{a} and \\textbf{b}.\n"),
+        "{statement}"
+    );
+    assert!(read("solution/solution.en.tex").contains("Add them."));
+    assert!(read("output_validator/assize.toml").contains("standard_checker = \"ncmp\""));
+    assert!(!out.join("submissions/accepted/stress.py").exists());
+    let expected = [
+        ("submissions/accepted/main.cpp", "AC"),
+        ("submissions/accepted/short_one.py", "AC"),
+        ("submissions/run_time_error/re.cpp", "RTE"),
+        ("submissions/time_limit_exceeded/tl.cpp", "TLE"),
+        ("submissions/time_limit_exceeded_or_accepted/to.py", "AC"),
+        ("submissions/wrong_answer/pe.py", "WA"),
+        ("submissions/wrong_answer/wa.cpp", "WA"),
+    ];
+    let expected = expected.map(|(path, verdict)| (path.to_owned(), verdict.to_owned()));
+    assert_eq!(verified(folder.path(), &out), expected);
+    // The checker's scripts say the same as the judge that knows it: so do other judges.
+    fs::remove_file(out.join("output_validator/assize.toml")).unwrap();
+    assert_eq!(verified(folder.path(), &out), expected);
+    // What is there is not written over.
+    let args = ["problem", "import", package.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let said = assize(folder.path(), &args).expect_code(1);
+    assert!(said.stdout.contains("could not be written, since it exists"), "{}", said.stdout);
+}
+
+#[test]
+fn groups_with_points_and_dependencies_are_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("pair", folder.path());
+    let (out, said) = import(folder.path(), &package, "pair");
+    assert_eq!(said["tests_made"], 0, "{said:#}");
+    let note = said["notes"][0].as_str().unwrap();
+    assert!(note.contains("group \"2\", so its tests stand twice"), "{said:#}");
+    let read = |path: &str| fs::read_to_string(out.join(path)).unwrap();
+    assert!(read("problem.yaml").contains("type: scoring\n"));
+    assert_eq!(read("data/secret/test_group.yaml"), "max_score: 100\nscore_aggregation: sum\n");
+    for (group, yaml) in [
+        ("02-1", "max_score: 30\nscore_aggregation: pass-fail\nrequire_pass: [\"sample\"]\n"),
+        (
+            "03-2.001",
+            "max_score: 20\nscore_aggregation: sum\nrequire_pass: [\"secret/02-1\"]\noutput_validator_args: [points]\n",
+        ),
+        (
+            "03-2.002",
+            "max_score: 20\nscore_aggregation: sum\nrequire_pass: [\"secret/02-1\"]\noutput_validator_args: [points]\n",
+        ),
+        ("03-2.whole", "max_score: 0\nscore_aggregation: pass-fail\nrequire_pass: [\"secret/02-1\"]\n"),
+        ("04-3", "max_score: 30\nscore_aggregation: pass-fail\nrequire_pass: [\"secret/03-2.whole\"]\n"),
+    ] {
+        assert_eq!(read(&format!("data/secret/{group}/test_group.yaml")), yaml, "{group}");
+    }
+    assert_eq!(read("data/sample/01.in"), "5\n");
+    assert_eq!(read("data/secret/03-2.002/06.in"), "10000\n");
+    assert_eq!(read("data/secret/03-2.whole/06.in"), "10000\n");
+    assert_eq!(fs::read(out.join("statement/problem.en.pdf")).unwrap(), b"%PDF-1.4\n");
+}
+
+#[test]
+fn an_interactor_makes_the_answers_and_its_log_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("hidden", folder.path());
+    let (out, said) = import(folder.path(), &package, "hidden");
+    assert_eq!(said["tests_made"], 3, "{said:#}");
+    assert!(fs::read_to_string(out.join("problem.yaml")).unwrap().contains("type: [pass-fail, interactive]"));
+    // How often the main solution asked.
+    assert_eq!(fs::read_to_string(out.join("data/secret/02.ans")).unwrap(), "9\n");
+    let expected = [
+        ("submissions/accepted/main.cpp", "AC"),
+        ("submissions/run_time_error/crash.py", "RTE"),
+        ("submissions/wrong_answer/silent.py", "WA"),
+        ("submissions/wrong_answer/slow.py", "WA"),
+    ];
+    let expected = expected.map(|(path, verdict)| (path.to_owned(), verdict.to_owned()));
+    assert_eq!(verified(folder.path(), &out), expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_polygon_package_is_told_by_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |change: &dyn Fn(&Path), expected: &str| {
+        let package = polygon_package("pair", folder.path());
+        change(&package);
+        let out = folder.path().join("out");
+        let args = ["problem", "import", package.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let said = assize(folder.path(), &args).expect_code(1);
+        assert!(said.stdout.contains(expected), "{expected}: {}", said.stdout);
+        // Nothing is left, neither there nor beside it.
+        assert!(!out.exists());
+        fs::remove_dir_all(&package).unwrap();
+        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with(".assize-import")).collect();
+        assert_eq!(left, Vec::<std::ffi::OsString>::new());
+    };
+    let replaced = |from: &'static str, to: &'static str| {
+        move |package: &Path| {
+            let path = package.join("problem.xml");
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{from}");
+            fs::write(path, text.replacen(from, to, 1)).unwrap();
+        }
+    };
+    let bomb = "<?xml version=\"1.0\"?><!DOCTYPE p [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><problem>&b;</problem>";
+    check(&|package| fs::remove_file(package.join("problem.xml")).unwrap(), "problem.xml` could not be read");
+    check(&|package| fs::write(package.join("problem.xml"), bomb).unwrap(), "problem.xml:1: is not XML: ");
+    check(
+        &|package| fs::write(package.join("problem.xml"), "<contest/>").unwrap(),
+        "problem.xml:1: is of a <contest>",
+    );
+    check(&replaced("</names>", "</name>"), "problem.xml:3: is not XML: ");
+    check(
+        &replaced("<time-limit>1000", "<time-limit>1s"),
+        "problem.xml:9: time-limit \"1s\" is no whole number",
+    );
+    check(
+        &replaced("<test-count>7", "<test-count>8"),
+        "problem.xml:11: test-count is \"8\", but 7 tests follow",
+    );
+    check(&replaced("tests/%02d<", "tests/input<"), "problem.xml:12: \"tests/input\" is no pattern");
+    check(&replaced("tests/%02d<", "../%02d<"), "problem.xml:12: \"../%02d\" is no pattern");
+    check(
+        &replaced("input-file=\"stdin\"", "input-file=\"pair.in\""),
+        "problem.xml:7: input-file is \"pair.in\"",
+    );
+    check(
+        &replaced(
+            "group=\"1\" method=\"manual\" points=\"15.0\"",
+            "group=\"1\" method=\"manual\" points=\"x\"",
+        ),
+        "problem.xml:16: points \"x\" are no number",
+    );
+    check(&replaced("<test group=\"3\"", "<test"), "some tests belong to a group and some to none");
+    check(
+        &replaced("<dependency group=\"0\"", "<dependency group=\"3\""),
+        "group \"1\" depends on \"3\", which is no earlier group",
+    );
+    check(
+        &replaced("points-policy=\"each-test\"", "points-policy=\"half\""),
+        "unknown points-policy \"half\"",
+    );
+    check(
+        &replaced("<checker type=\"testlib\">", "<checker type=\"other\">"),
+        "the checker is of type \"other\"",
+    );
+    check(
+        &replaced(
+            "path=\"files/check.cpp\" type=\"cpp.g++17\"/></checker>",
+            "path=\"../../check.cpp\"/></checker>",
+        ),
+        "is not a path inside the package",
+    );
+    check(
+        &replaced(
+            "path=\"files/check.cpp\" type=\"cpp.g++17\"/></checker>",
+            "path=\"files/check.dpr\" type=\"delphi.7\"/></checker>",
+        ),
+        "must be C++",
+    );
+    check(
+        &|package| fs::remove_file(package.join("files/check.cpp")).unwrap(),
+        "files/check.cpp: is not there",
+    );
+    check(
+        &|package| fs::remove_file(package.join("tests/03")).unwrap(),
+        "tests/03: is not there, and no command makes it",
+    );
+    check(
+        &|package| {
+            fs::remove_file(package.join("solutions/main.py")).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", package.join("solutions/main.py")).unwrap();
+        },
+        "solutions/main.py: is a link that leaves the package",
+    );
+    // Answers are made by the main solution, whose failure is told with the test.
+    check(
+        &|package| {
+            fs::remove_file(package.join("tests/03.a")).unwrap();
+            fs::write(package.join("solutions/main.py"), "raise SystemExit('no idea')").unwrap();
+        },
+        "test 3: the main solution exited with code 1: no idea",
+    );
+}
+
+#[test]
+fn an_archive_is_as_good_as_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("pair", folder.path());
+    let zip = folder.path().join("pair-3.zip");
+    let program = "import shutil, sys; shutil.make_archive(sys.argv[1][:-4], 'zip', sys.argv[2])";
+    let made =
+        std::process::Command::new("/usr/bin/python3").args(["-c", program]).args([&zip, &package]).status();
+    assert!(made.unwrap().success());
+    let (out, _) = import(folder.path(), &zip, "pair");
+    assert!(out.join("data/secret/04-3/07.ans").exists());
+    fs::File::create(&zip).unwrap().write_all(b"no archive").unwrap();
+    let said = assize(folder.path(), &["problem", "import", zip.to_str().unwrap()]).expect_code(1);
+    assert!(said.stdout.contains("refused:"), "{}", said.stdout);
+    assize(folder.path(), &["problem", "import", "/nowhere"]).expect_code(2);
+}

@@ -1,0 +1,2 @@
+for _ in range(int(input())):
+    print(f"{sum(map(int, input().split())):+}")
