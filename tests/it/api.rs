@@ -188,7 +188,7 @@ async fn bodies_that_do_not_fit_are_refused_with_the_reason() {
     };
     let files = |files: Value| json!({ "problem": "a", "language": "python3", "files": files });
     let refused: Vec<(Value, u16, &str, &[&str])> = vec![
-        (with("language", json!("cobol")), 422, "unknown_language", &["language"]),
+        (with("language", json!("klingon")), 422, "unknown_language", &["language"]),
         (with("language", json!("")), 422, "unknown_language", &["language"]),
         (with("language", json!("output")), 422, "language_not_allowed", &["language"]),
         (with("problem", json!("nowhere")), 422, "unknown_problem", &["problem"]),
@@ -247,7 +247,7 @@ async fn bodies_that_do_not_fit_are_refused_with_the_reason() {
     };
     for (field, value, status, code) in [
         ("question_id", json!("nowhere"), 422, "unknown_problem"),
-        ("language", json!("cobol"), 422, "unknown_language"),
+        ("language", json!("klingon"), 422, "unknown_language"),
         ("code", json!(""), 422, "empty_source"),
         ("question_id", json!(1), 422, "invalid_body"),
         ("code", Value::Null, 422, "invalid_body"),

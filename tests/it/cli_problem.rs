@@ -560,10 +560,18 @@ async fn publishing_adds_a_revision_and_a_broken_package_changes_nothing() {
     let said = publish().expect_code(1);
     assert!(said.json_lines()[0]["error"].as_str().unwrap().contains("problem.yaml"), "{said:?}");
     assert_eq!(judge.store.last_sequence().await.unwrap(), before);
-    // What only its validator makes unusable is told when it is judged: as our fault, at the first attempt.
+    // What only its validator makes unusable is seen when it is verified.
     fs::write(package.join("data/secret/2.ans"), "4\n").unwrap();
     validated_by(&package, "import sys; print('secret', file=sys.stderr); sys.exit(7)");
-    assert_eq!(publish().expect_code(0).json_lines()[0]["revision"], 3);
+    let said = publish().expect_code(1);
+    let error = said.json_lines()[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("submissions/accepted/sum.py") && error.contains("exited with code 7"), "{error}");
+    assert_eq!(judge.store.last_sequence().await.unwrap(), before);
+    // Else it is told when it is judged: as our fault, at the first attempt.
+    let unverified = ["problem", "publish", package.to_str().unwrap(), "--json", "--no-verify"];
+    let said = assize(judge.nats.root(), &unverified).expect_code(0);
+    assert_eq!(said.json_lines()[0]["revision"], 3);
+    assert!(said.stderr.contains("published without verifying"), "{said:?}");
     let worker = judge.worker("w1", 1).await;
     let id = judge.submit("a", "python3", "print(3)").await;
     let state = judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;
