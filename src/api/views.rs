@@ -180,6 +180,9 @@ pub(super) struct Submission {
     /// The score as an exact decimal, where the problem gives scores.
     #[oai(skip_serializing_if_is_none)]
     pub(super) score: Option<String>,
+    /// The best score that there is, where it is known.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) score_best: Option<String>,
     /// The largest CPU time over the testcases so far, in milliseconds.
     pub(super) cpu_ms_max: u64,
     /// The largest peak memory over the testcases so far, in bytes.
@@ -215,6 +218,7 @@ impl From<&SubmissionRow> for Submission {
             icpc_judgement_type: verdict.map(|verdict| verdict.icpc().to_owned()),
             reason: judging.and_then(|judging| judging.reason.clone()),
             score: judging.and_then(|judging| judging.score.clone()),
+            score_best: judging.and_then(|judging| judging.score_best.clone()),
             cpu_ms_max: judging.map_or(0, |judging| judging.cpu_ms_max),
             memory_bytes_max: judging.map_or(0, |judging| judging.memory_bytes_max),
             first_failing: judging
@@ -282,7 +286,14 @@ pub(super) struct Judging {
     /// Why, in words.
     #[oai(skip_serializing_if_is_none)]
     pub(super) reason: Option<String>,
-    /// The test groups with their verdicts, once there is a verdict.
+    /// The score as a decimal, where the problem gives scores.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) score: Option<String>,
+    /// The best score that there is, where it is known.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) score_best: Option<String>,
+    /// The test groups with their verdicts, once there is a verdict. Where the problem gives scores, all of them, parents
+    /// before children; a group that was not run has the verdict SC.
     pub(super) groups: Vec<Group>,
     /// The judged testcases in order.
     pub(super) testcases: Vec<Testcase>,
@@ -311,6 +322,8 @@ impl Judging {
                 .map(|compile| Compilation::new(compile, diagnostics.unwrap_or_default())),
             verdict: row.verdict.map(Into::into),
             reason: row.reason.clone(),
+            score: row.score.clone(),
+            score_best: row.score_best.clone(),
             groups: row.groups.iter().map(Into::into).collect(),
             testcases: testcases.iter().map(Into::into).collect(),
             applied: row.applied,
@@ -375,6 +388,9 @@ pub(super) struct Group {
     /// Its score as an exact decimal, where the problem gives scores.
     #[oai(skip_serializing_if_is_none)]
     pub(super) score: Option<String>,
+    /// Its best score, where it is known.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) score_best: Option<String>,
     /// How many of its testcases were judged.
     pub(super) testcases_judged: u32,
 }
@@ -385,6 +401,7 @@ impl From<&GroupRow> for Group {
             name: row.group.clone(),
             verdict: row.verdict.into(),
             score: row.score.clone(),
+            score_best: row.score_best.clone(),
             testcases_judged: row.testcases_judged,
         }
     }

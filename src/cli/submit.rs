@@ -244,8 +244,15 @@ impl Follower {
             output::json_line(&json!({ "id": id, "verdict": verdict, "end": data }))?;
             return Ok(exit);
         }
-        let colour = if verdict == Verdict::Ac { Colour::Green } else { Colour::Red };
+        let colour = match verdict {
+            Verdict::Ac => Colour::Green,
+            Verdict::Pa => Colour::Yellow,
+            _ => Colour::Red,
+        };
         let mut text = format!("{} {}", paint(verdict.code(), colour), verdict.title());
+        if let Some(score) = points(data) {
+            text.push_str(&format!(" with {score} points"));
+        }
         match (verdict, &self.failing) {
             (Verdict::Je, _) => text.push_str(&format!(": {}", data["cause"].as_str().unwrap_or("unknown"))),
             (Verdict::Ce | Verdict::Ctl, _) => text.push_str(&format!("\n{}", self.diagnostics.trim_end())),
@@ -261,7 +268,21 @@ impl Follower {
                 output::bytes(data["memory_bytes_max"].as_u64().unwrap_or(0))
             )),
         }
+        for group in data["groups"].as_array().into_iter().flatten() {
+            if let Some(score) = points(group) {
+                let name = group["group"].as_str().unwrap_or_default();
+                let verdict = group["verdict"].as_str().unwrap_or_default();
+                text.push_str(&format!("\n  {name}: {verdict}, {score} points"));
+            }
+        }
         output::line(&text)?;
         Ok(exit)
     }
+}
+
+/// The score of a verdict or of a group, with the best one where that is known.
+fn points(result: &Value) -> Option<String> {
+    let score = result["score"].as_str()?;
+    let best = result["score_best"].as_str().map(|best| format!(" of {best}"));
+    Some(format!("{score}{}", best.unwrap_or_default()))
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, DetailBodies, State};
 use crate::data_dir::DataDir;
 use crate::domain::ids::WorkerId;
+use crate::domain::scoring::Mode;
 use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::languages::Languages;
@@ -104,12 +105,20 @@ struct WorkArgs {
     /// How much of the disk the cache of problem packages may take, in MiB; what is in use is never removed.
     #[arg(long, value_name = "MIB", env = "ASSIZE_PACKAGE_CACHE_MIB", default_value_t = BYTES_MAX_DEFAULT >> 20, value_parser = clap::value_parser!(u64).range(1..1 << 30))]
     package_cache_mib: u64,
+    /// Run every testcase of every submission. By default only those are run that the result depends on; it is the
+    /// same either way.
+    #[arg(long, env = "ASSIZE_RUN_ALL")]
+    run_all: bool,
 }
 
 impl WorkArgs {
     fn slots(&self) -> usize {
         let cores = std::thread::available_parallelism();
         self.slots.or(cores.ok()).map_or(1, NonZeroUsize::get)
+    }
+
+    fn mode(&self) -> Mode {
+        if self.run_all { Mode::All } else { Mode::Lazy }
     }
 
     fn id(&self) -> anyhow::Result<WorkerId> {
@@ -322,7 +331,8 @@ async fn start_worker(
     let store = connect_at_start(&settings, START_PATIENCE).await?;
     let cache = data.join("cache");
     let packages = PackageCache::new(cache.join("packages"), args.package_cache_mib << 20);
-    let worker = Arc::new(Worker::new(args.id()?, &store, launcher, offers, packages, &cache));
+    let worker = Worker::new(args.id()?, &store, launcher, offers, packages, &cache);
+    let worker = Arc::new(worker.with_mode(args.mode()));
     let stop = CancellationToken::new();
     let announced = worker.clone();
     let started_at = Timestamp::now();
@@ -364,7 +374,7 @@ impl Roles {
     /// Starts a worker with a slot per core, unless one runs; returns how many slots it has.
     pub(crate) async fn work(&mut self) -> anyhow::Result<usize> {
         let package_cache_mib = BYTES_MAX_DEFAULT >> 20;
-        let args = WorkArgs { slots: None, worker: None, languages: None, package_cache_mib };
+        let args = WorkArgs { slots: None, worker: None, languages: None, package_cache_mib, run_all: false };
         if self.worker.is_none() {
             let settings = self.server.connect_settings(Role::Worker);
             self.worker = Some(start_worker(&args, &self.data, settings, &self.languages).await?);

@@ -453,6 +453,10 @@ fn print_submission(loaded: &Loaded, verified: &Verified, width: usize, json: bo
         verified.testcases.len(),
         verified.testcases_total,
     );
+    if let Some(score) = &verified.score {
+        let best = verified.score_best.as_ref().map(|best| format!(" of {best}")).unwrap_or_default();
+        text.push_str(&format!("  {score}{best} points"));
+    }
     if !verified.reason.is_empty() {
         text.push_str(&format!("\n        {}", verified.reason));
     }

@@ -367,9 +367,16 @@ pub struct TestcaseJudged {
     pub group: String,
     /// The verdict.
     pub verdict: Verdict,
-    /// The score as an exact decimal, where the problem gives scores.
+    /// The score as a decimal, where the testcase gives points: exact, or rounded to twelve places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<String>,
+    /// The score that the package's validator gave, as an exact decimal. With the rules of the package, it or the next
+    /// one makes the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator_score: Option<String>,
+    /// The part of the testcase's points that the package's validator gave, as an exact decimal from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator_score_multiplier: Option<String>,
     /// CPU time of the whole process tree, user and system, in milliseconds, rounded up.
     pub cpu_ms: u64,
     /// Wall time, in milliseconds, rounded up.
@@ -412,6 +419,9 @@ pub struct VerdictIssued {
     /// The score as an exact decimal, where the problem gives scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<String>,
+    /// The best score that there is, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_best: Option<String>,
     /// The test groups with their verdicts, in order.
     pub groups: Vec<GroupResult>,
     /// The largest CPU time over the testcases, in milliseconds.
@@ -439,6 +449,9 @@ pub struct GroupResult {
     /// Its score as an exact decimal, where the problem gives scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<String>,
+    /// Its best score, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_best: Option<String>,
     /// How many of its testcases were judged.
     pub testcases_judged: u32,
 }

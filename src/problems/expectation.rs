@@ -94,6 +94,9 @@ impl Expectation {
         // Points are the business of groups in the legacy formats, and single testcases may fail.
         let by_groups = legacy && is_scoring;
         Some(match self {
+            Expectation::Accepted if by_groups => {
+                Demand { time_limit: TimeLimitUse::Lower, ..overall(&[OverallVerdict::Accepted]) }
+            }
             Expectation::Accepted => rule(&[Accepted], &anything),
             Expectation::OtherAccepted => unused(rule(&[Accepted], &anything)),
             Expectation::SlowAccepted => unused(rule(&[Accepted, TimeLimitExceeded], &anything)),

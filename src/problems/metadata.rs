@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::about::{self, About};
 use super::constants::Constants;
 use super::error::{PackageError, Place, Warning};
+use super::grading::{self, GradingKey};
 use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
 use super::tree::Tree;
 use super::yaml::{Node, Value};
@@ -33,6 +34,7 @@ pub(crate) struct Metadata {
     pub(crate) validation: Option<ValidationKey>,
     pub(crate) validator_flags: Vec<String>,
     pub(crate) validator_flags_line: Option<u64>,
+    pub(crate) grading: GradingKey,
     pub(crate) languages_allowed: Option<BTreeSet<String>>,
     pub(crate) about: About,
     pub(crate) constants: Constants,
@@ -52,6 +54,8 @@ pub(crate) struct ValidationKey {
     pub(crate) custom: bool,
     pub(crate) interactive: bool,
     pub(crate) multi_pass: bool,
+    /// Whether the validators give scores.
+    pub(crate) score: bool,
 }
 
 /// A YAML file that is being read: names the file in what is said about its nodes.
@@ -77,6 +81,7 @@ impl Metadata {
             validation: None,
             validator_flags: Vec::new(),
             validator_flags_line: None,
+            grading: GradingKey::default(),
             languages_allowed: None,
             about: About::default(),
             constants: Constants::default(),
@@ -119,7 +124,8 @@ impl Metadata {
                     }
                 }
                 // Of no consequence for judging.
-                "libraries" | "grading" => {}
+                "libraries" => {}
+                "grading" => metadata.grading = grading::read_key(&mut reading, node)?,
                 unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
             }
         }
@@ -413,13 +419,13 @@ impl Reading<'_> {
                 );
             }
         };
-        let mut key = ValidationKey { line: node.line, custom, interactive: false, multi_pass: false };
+        let mut key =
+            ValidationKey { line: node.line, custom, interactive: false, multi_pass: false, score: false };
         for word in words {
             match word {
                 "interactive" if custom => key.interactive = true,
                 "multi-pass" if custom => key.multi_pass = true,
-                // Whether a validator gives points follows from the type of the problem.
-                "score" if custom => {}
+                "score" if custom => key.score = true,
                 _ => return Err(self.invalid(node.line, format!("unknown validation option {word:?}"))),
             }
         }

@@ -15,6 +15,7 @@ mod constants;
 mod error;
 mod expectation;
 mod glob;
+mod grading;
 mod jury;
 mod metadata;
 mod open;
@@ -29,6 +30,7 @@ mod zipped;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use about::{About, License, Person, Source};
 pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
@@ -87,8 +89,19 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     check_constants(&tree, &metadata, &statements, &mut warnings)?;
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
     let mut unsupported = Vec::new();
-    let validation = find_validation(&tree, &metadata, &mut unsupported, &mut warnings)?;
-    let data = testdata::read(&tree, &metadata, &validation, &mut unsupported, &mut warnings)?;
+    let validation = find_validation(&tree, &metadata, &mut warnings)?;
+    let style = grading::Style::of(&tree, &metadata);
+    let data = testdata::read(&tree, &metadata, &validation, style, &mut warnings)?;
+    let mut graders = find_validators(&tree, "graders");
+    let parts = grading::Parts {
+        style,
+        metadata: &metadata,
+        groups: &data.groups,
+        testcases: &data.testcases,
+        graders: graders.len(),
+    };
+    let grading = grading::build(&parts, &mut warnings)?;
+    let grader = if grading.asks_custom_grader() { graders.pop() } else { None };
     for path in ["static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path)) {
         unsupported.push(Unsupported { feature: Feature::StaticValidator, place: Place::file(*path) });
     }
@@ -107,6 +120,8 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         included: find_included(&tree, &mut warnings),
         testcases: data.testcases,
         groups: data.groups,
+        grading: Arc::new(grading),
+        grader,
         jury_submissions,
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
@@ -329,7 +344,6 @@ fn title_in_tex(tex: &str) -> Option<String> {
 fn find_validation(
     tree: &Tree,
     metadata: &Metadata,
-    unsupported: &mut Vec<Unsupported>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Validation, PackageError> {
     let directory =
@@ -351,7 +365,6 @@ fn find_validation(
         warnings.push(Warning { place: Place::file(directory), what });
     }
     let mut validators = Vec::new();
-    let mut note = |feature, place| unsupported.push(Unsupported { feature, place });
     if custom {
         validators = directory.map_or_else(Vec::new, |directory| find_validators(tree, directory));
         for validator in &mut validators {
@@ -367,8 +380,7 @@ fn find_validation(
     }
     for kind in &metadata.types {
         match kind {
-            ProblemType::PassFail => {}
-            ProblemType::Scoring => note(Feature::Scoring, type_place()),
+            ProblemType::PassFail | ProblemType::Scoring => {}
             ProblemType::Interactive | ProblemType::MultiPass if !custom => {
                 let kind = kind.name();
                 let what = format!("is {kind}, but there is no program in output_validators");

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::about::About;
 use super::constants::Constants;
 use super::error::Place;
 use super::expectation::{Demand, Expectation};
+use super::grading::Settings;
 use super::settings::CaseSettings;
+use crate::domain::scoring::Grading;
 use crate::domain::testlib_checkers::Checker;
 use crate::languages;
 
@@ -43,6 +46,10 @@ pub struct Package {
     pub testcases: Vec<Testcase>,
     /// Groups of testcases, parents before children. The first has the path "" and holds all.
     pub groups: Vec<Group>,
+    /// What verdicts on testcases come to. Its testcases are places in `testcases`, from 1.
+    pub grading: Arc<Grading>,
+    /// The program that grades groups, where one asks for it.
+    pub grader: Option<ValidatorSource>,
     /// The jury's own submissions, by path in byte order.
     pub jury_submissions: Vec<JurySubmission>,
     /// Statements by path in byte order.
@@ -170,7 +177,7 @@ pub enum Validation {
     },
 }
 
-/// An output validator of a package.
+/// A program of a package's own, such as an output validator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatorSource {
     /// Its file, or the directory of its files, from the package's root.
@@ -321,15 +328,11 @@ pub struct Group {
     pub path: String,
     /// Its settings (`testdata.yaml` or `test_group.yaml`), where it has any.
     pub settings_path: Option<String>,
-    /// Whether judging of the group goes on after a testcase was not accepted.
-    pub continues_on_reject: bool,
-    /// Whether a program of the package grades it.
-    pub has_custom_grader: bool,
-    /// Flags of the grader.
-    pub grader_flags: Vec<String>,
     /// Flags of the output validator that groups add to those of the package.
     pub validator_flags: Vec<String>,
     pub(crate) cases: CaseSettings,
+    /// What it states and inherits about its grading. [`Package::grading`] is made of it.
+    pub(crate) grading: Settings,
 }
 
 /// A submission by the jury, filed under what it is expected to get.
@@ -389,10 +392,6 @@ pub struct Unsupported {
 /// Features of the format that are loaded but not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// Points.
-    Scoring,
-    /// A grader of the package's own, or flags that change what a group's verdict means.
-    Grading,
     /// A program that judges the sources of submissions.
     StaticValidator,
 }
@@ -406,8 +405,6 @@ impl fmt::Display for Unsupported {
 impl fmt::Display for Feature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Feature::Scoring => "scoring problems are not judged yet",
-            Feature::Grading => "custom graders and grader flags are not judged yet",
             Feature::StaticValidator => "static validators are not run yet",
         })
     }

@@ -1,8 +1,9 @@
 //! Reads `data/`: the testcases in judging order and the groups that hold them, with the settings that groups inherit.
 
 use super::error::{PackageError, Place, Warning};
+use super::grading::Style;
 use super::metadata::{Metadata, Reading};
-use super::package::{Feature, Format, Group, ProblemType, Testcase, Unsupported, Validation};
+use super::package::{Format, Group, Testcase, Validation};
 use super::settings::{self, CaseSettings};
 use super::tree::{self, Tree};
 use super::yaml::Value;
@@ -39,11 +40,11 @@ pub(crate) fn read(
     tree: &Tree,
     metadata: &Metadata,
     validation: &Validation,
-    unsupported: &mut Vec<Unsupported>,
+    style: Style,
     warnings: &mut Vec<Warning>,
 ) -> Result<TestData, PackageError> {
     let data = TestData { testcases: Vec::new(), groups: Vec::new() };
-    let mut reader = Reader { tree, metadata, validation, unsupported, warnings, data };
+    let mut reader = Reader { tree, metadata, validation, style, warnings, data };
     let everything = reader.group("", None)?;
     reader.data.groups.push(everything.clone());
     if let Some((name, _)) = tree.entries("data").find(|(name, _)| name.ends_with(".in")) {
@@ -68,7 +69,7 @@ struct Reader<'a> {
     tree: &'a Tree,
     metadata: &'a Metadata,
     validation: &'a Validation,
-    unsupported: &'a mut Vec<Unsupported>,
+    style: Style,
     warnings: &'a mut Vec<Warning>,
     data: TestData,
 }
@@ -209,11 +210,10 @@ impl Reader<'_> {
         let mut group = Group {
             path: path.to_owned(),
             settings_path: self.settings_of(path),
-            continues_on_reject: parent.is_some_and(|parent| parent.continues_on_reject),
-            has_custom_grader: parent.is_some_and(|parent| parent.has_custom_grader),
-            grader_flags: parent.map_or_else(Vec::new, |parent| parent.grader_flags.clone()),
             validator_flags: parent.map_or_else(Vec::new, |parent| parent.validator_flags.clone()),
             cases: parent.map_or_else(CaseSettings::default, |parent| parent.cases.clone()),
+            grading: parent
+                .map_or_else(|| self.metadata.grading.root.clone(), |parent| parent.grading.inherited()),
         };
         group.cases.full_feedback |= path == "sample";
         let mut flags_place =
@@ -244,31 +244,12 @@ impl Reader<'_> {
         let mut reading = Reading { file, warnings: self.warnings };
         let root = reading.parse(&text)?;
         let mut flags_place = None;
-        let mut grading_line = None;
         for (key, key_line, node) in reading.map(&root, "the file")? {
             if node.value == Value::Null || group.cases.read(&mut reading, key, node)? {
                 continue;
             }
             match key {
-                "on_reject" => {
-                    group.continues_on_reject = match reading.scalar(node, key)?.as_str() {
-                        "break" | "first_error" => false,
-                        "continue" | "grade" | "worst_error" => true,
-                        other => {
-                            let what = format!("on_reject must be \"break\" or \"continue\", not {other:?}");
-                            return Err(reading.invalid(node.line, what));
-                        }
-                    };
-                }
-                "grading" => {
-                    // Drafts put a map here; only whether a program grades matters.
-                    group.has_custom_grader = node.scalar() == Some("custom");
-                    grading_line = Some(node.line);
-                }
-                "grader_flags" => {
-                    group.grader_flags = reading.words(node, key)?;
-                    grading_line = Some(node.line);
-                }
+                _ if group.grading.read(&mut reading, self.style, key, node)? => {}
                 "output_validator_flags" | "output_validator_args" => {
                     group.validator_flags = reading.arguments(node, key)?;
                     flags_place = Some(Place::line(file, node.line));
@@ -285,16 +266,6 @@ impl Reader<'_> {
                 | "description" => {}
                 unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
             }
-        }
-        let changes_verdicts = group.has_custom_grader
-            || group.grader_flags.iter().any(|flag| {
-                matches!(flag.as_str(), "always_accept" | "accept_if_any_accepted" | "ignore_sample")
-            });
-        if let Some(line) = grading_line
-            && changes_verdicts
-            && !self.metadata.types.contains(&ProblemType::Scoring)
-        {
-            self.unsupported.push(Unsupported { feature: Feature::Grading, place: Place::line(file, line) });
         }
         Ok(flags_place)
     }

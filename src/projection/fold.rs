@@ -145,6 +145,7 @@ fn advance(
                 judging.ended_at = Some(time);
                 judging.verdict = Some(e.verdict);
                 judging.score = e.score.clone();
+                judging.score_best = e.score_best.clone();
                 judging.cpu_ms_max = e.cpu_ms_max;
                 judging.memory_bytes_max = e.memory_bytes_max;
                 judging.first_failing = e.first_failing.clone();
@@ -155,6 +156,7 @@ fn advance(
                     group: group.group.clone(),
                     verdict: group.verdict,
                     score: group.score.clone(),
+                    score_best: group.score_best.clone(),
                     testcases_judged: group.testcases_judged,
                 });
                 judging.groups = groups.collect();

@@ -126,6 +126,8 @@ pub struct JudgingRow {
     pub verdict: Option<Verdict>,
     /// The score, where the problem gives scores.
     pub score: Option<String>,
+    /// The best score that there is, where it is known.
+    pub score_best: Option<String>,
     /// The test groups with their results, once there is a verdict.
     pub groups: Vec<GroupRow>,
     /// The largest CPU time so far, in milliseconds.
@@ -159,6 +161,7 @@ impl JudgingRow {
             compile: None,
             verdict: None,
             score: None,
+            score_best: None,
             groups: vec![],
             cpu_ms_max: 0,
             memory_bytes_max: 0,
@@ -196,6 +199,8 @@ pub struct GroupRow {
     pub verdict: Verdict,
     /// Its score, where the problem gives scores.
     pub score: Option<String>,
+    /// Its best score, where it is known.
+    pub score_best: Option<String>,
     /// How many of its testcases were judged.
     pub testcases_judged: u32,
 }

@@ -11,6 +11,7 @@
 mod derive;
 mod pool;
 mod promise;
+mod score;
 mod time_limit;
 mod trial;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::domain::scoring::Score;
 use crate::domain::verdict::Verdict;
 use crate::languages::Languages;
 use crate::problems::{Demand, Glob};
@@ -28,6 +30,7 @@ use crate::worker::packages::JudgePackage;
 
 pub use derive::derive_time_limit;
 pub use pool::Pool;
+pub use score::VerifiedGroup;
 pub use time_limit::{Machine, Source, TimeLimit, Timed};
 
 use promise::{Held, Seen, View};
@@ -86,6 +89,12 @@ pub struct Verified {
     pub reason: String,
     /// Whether that is our fault or the package's.
     pub fault: bool,
+    /// The score as a decimal, where there are points.
+    pub score: Option<String>,
+    /// The best score, where it is known.
+    pub score_best: Option<String>,
+    /// What each test group came to, where there are points.
+    pub groups: Vec<VerifiedGroup>,
     /// CPU time in milliseconds that it had on each testcase, with the factor of its language.
     pub time_limit_ms: Option<u64>,
     /// What each testcase gave that was run.
@@ -240,8 +249,11 @@ async fn conclude(
         let cap_ms = caps.of(&offer.language).cap_ms;
         trial.runs.retain(|index, run| wanted.contains(index) && !run.is_capped_below(cap_ms));
     }
-    let is_done =
-        !all && !trial.runs.is_empty() && promise::is_decided(&demands, &trial.testcases(package, caps));
+    trial.all = all;
+    let is_done = package.package.grading.is_plain()
+        && !all
+        && !trial.runs.is_empty()
+        && promise::is_decided(&demands, &trial.testcases(package, caps));
     if !is_done {
         let (stop_demands, path) = (demands.clone(), trial.submission.path.clone());
         let stop = move |seen: &[VerifiedTestcase]| !all && promise::is_decided(&stop_demands, seen);
@@ -268,10 +280,16 @@ async fn conclude(
         sensitive: false,
         reason: String::new(),
         fault: false,
+        score: None,
+        score_best: None,
+        groups: Vec::new(),
         time_limit_ms: trial.language.as_ref().map(|offer| caps.of(&offer.language).limit_ms),
         testcases: Vec::new(),
         testcases_total: wanted.len(),
     };
+    if let Some(Err(fault)) = trial.outcome(package, caps, View::AtLimit) {
+        trial.state = State::Fault(fault);
+    }
     match &trial.state {
         State::Skipped(reason) => verified.reason.clone_from(reason),
         State::Fault(reason) => {
@@ -293,6 +311,14 @@ async fn conclude(
                 (Held::Broken(why), _) => why,
             };
             verified.testcases = trial.testcases(package, caps);
+            if let Some(Ok(outcome)) = trial.outcome(package, caps, View::AtLimit) {
+                verified.score = outcome.score.as_ref().map(Score::to_string);
+                verified.score_best = outcome.best.as_ref().map(Score::to_string);
+                verified.groups = outcome.groups.iter().map(VerifiedGroup::from).collect();
+                if verified.ok == Some(true) && verified.reason.is_empty() {
+                    verified.reason = score::remark(&package.package.grading, &demands, &outcome);
+                }
+            }
         }
     }
     verified
@@ -301,15 +327,18 @@ async fn conclude(
 /// What holding it to its demands gives, and the verdict that a contestant would get.
 fn held(trial: &Trial, package: &JudgePackage, caps: Caps) -> (Held, Verdict) {
     let testcases = trial.testcases(package, caps);
-    let overall = |view| match trial.state {
-        State::DoesNotCompile { verdict, .. } => verdict,
+    let outcome = |view| trial.outcome(package, caps, view).and_then(Result::ok);
+    let overall = |view| match (&trial.state, outcome(view)) {
+        (State::DoesNotCompile { verdict, .. }, _) => *verdict,
+        (_, Some(outcome)) => outcome.verdict,
         _ => {
             let mut verdicts = testcases.iter().map(|testcase| testcase.seen_by(view));
             verdicts.find(|verdict| *verdict != Verdict::Ac).unwrap_or(Verdict::Ac)
         }
     };
     let (at_limit, with_margin) = (overall(View::AtLimit), overall(View::WithMargin));
-    let seen = Seen { testcases: &testcases, at_limit, with_margin, score: None };
+    let score = outcome(View::AtLimit).and_then(|outcome| score::seen(&package.package.grading, &outcome));
+    let seen = Seen { testcases: &testcases, at_limit, with_margin, score };
     (promise::hold(&trial.submission.demands, &seen), at_limit)
 }
 

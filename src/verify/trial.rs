@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::domain::event::CompileOutcome;
 use crate::domain::ids::LanguageId;
+use crate::domain::scoring::{self, Case, Cases, GradedGroups, Mode, Outcome, Stated, Unfinished};
 use crate::domain::verdict::{RunLimits, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
@@ -17,8 +18,10 @@ use crate::problems::JurySubmission;
 use crate::worker::launch::{LaunchError, ProgramFile};
 use crate::worker::offers::Offer;
 use crate::worker::packages::{JudgePackage, JudgePackageError};
+use crate::worker::plan::Plan;
 use crate::worker::{compile, run};
 
+use super::promise::View;
 use super::{Bench, VerifiedTestcase};
 
 /// A submission and what is known of it by now.
@@ -28,6 +31,10 @@ pub(super) struct Trial {
     pub(super) state: State,
     /// By index of the testcase.
     pub(super) runs: BTreeMap<u32, Run>,
+    /// Run all that is wanted, also where the result does not depend on it.
+    pub(super) all: bool,
+    /// What the package's own grader said, by the cap.
+    graded: GradedGroups,
 }
 
 /// How far a trial is.
@@ -49,6 +56,8 @@ pub(super) enum State {
 pub(super) struct Run {
     /// The verdict by the cap.
     verdict: Verdict,
+    /// The score that the package's validator gave.
+    stated: Option<Stated>,
     /// The cap on CPU time that it ran under, with the factor of the language.
     cap_ms: u64,
     pub(super) cpu_ms: u64,
@@ -107,7 +116,7 @@ impl Trial {
     /// A submission before anything was done with it.
     pub(super) fn new(submission: JurySubmission, package: &JudgePackage, bench: &Bench) -> Trial {
         let (language, state) = begin(&submission, package, bench);
-        Trial { submission, language, state, runs: BTreeMap::new() }
+        Trial { submission, language, state, runs: BTreeMap::new(), all: false, graded: GradedGroups::new() }
     }
 
     /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first.
@@ -133,6 +142,10 @@ impl Trial {
             return;
         }
         let mut seen = self.testcases(package, caps);
+        // Where the whole counts, its rules say what is run; a choice of testcases is run as it is.
+        let by_the_rules = !package.package.grading.is_plain() && wanted.len() == package.testcases.len();
+        let mode = if self.all { Mode::All } else { Mode::Lazy };
+        let known = self.cases(caps.of(&offer.language).cap_ms);
         let caps = caps.of(&offer.language);
         let Some(slot) = bench.pool.slot().await else {
             return self.state = State::Fault(LaunchError::SlotGone.to_string());
@@ -151,40 +164,40 @@ impl Trial {
                     if let Some(verdict) = verdict {
                         let diagnostics = compiled.diagnostics;
                         let state = State::DoesNotCompile { verdict, diagnostics };
-                        return Ok(Went { state, runs: Vec::new() });
+                        return Ok(Went { state, runs: Vec::new(), graded: GradedGroups::new() });
                     }
                     Arc::new(compiled.program)
                 }
             };
             let limits = RunLimits { time_limit_ms: caps.cap_ms, ..package.run_limits(&offer.language) };
             let mut runs = Vec::new();
-            run::judge_all(
-                confined,
-                &offer.language,
-                &program,
-                &package,
-                limits,
-                &skipped,
-                |index, result| {
-                    let run = Run {
-                        verdict: result.verdict,
-                        cap_ms: caps.cap_ms,
-                        cpu_ms: result.run.cpu_ms,
-                        wall_ms: result.run.wall_ms,
-                        memory_bytes: result.run.memory_bytes,
-                        message: result.message,
-                    };
-                    let name = package.testcases[index as usize - 1].name.as_str();
-                    seen.push(verified(name, &run, caps));
-                    runs.push((index, run));
-                    told();
-                    !stop(&seen)
-                },
-            )?;
-            Ok::<_, VerifyError>(Went { state: State::Ready(program), runs })
+            let mut plan = if by_the_rules {
+                Plan::new(&package, mode, known)
+            } else {
+                let indices = package.testcases.iter().map(|testcase| testcase.index);
+                Plan::of_testcases(&package, indices.filter(|index| !skipped.contains(index)).collect())
+            };
+            run::judge_all(confined, &offer.language, &program, &mut plan, limits, |index, result| {
+                let run = Run {
+                    verdict: result.verdict,
+                    stated: result.stated,
+                    cap_ms: caps.cap_ms,
+                    cpu_ms: result.run.cpu_ms,
+                    wall_ms: result.run.wall_ms,
+                    memory_bytes: result.run.memory_bytes,
+                    message: result.message,
+                };
+                let name = package.testcases[index as usize - 1].name.as_str();
+                seen.push(verified(name, &run, caps));
+                runs.push((index, run));
+                told();
+                by_the_rules || !stop(&seen)
+            })?;
+            Ok::<_, VerifyError>(Went { state: State::Ready(program), runs, graded: plan.into_graded() })
         });
         match went.await {
-            Ok(Went { state, runs }) => {
+            Ok(Went { state, runs, graded }) => {
+                self.graded.extend(graded);
                 self.state = state;
                 self.runs.extend(runs);
             }
@@ -233,6 +246,36 @@ impl Trial {
             .collect()
     }
 
+    fn cases(&self, limit_ms: u64) -> Cases {
+        let case = |run: &Run| {
+            let verdict = run.verdict_by(limit_ms);
+            Case { verdict, stated: run.stated.clone().filter(|_| verdict == Verdict::Ac) }
+        };
+        self.runs.iter().map(|(index, run)| (*index, case(run))).collect()
+    }
+
+    /// What its runs come to by the rules of the package; none where it was not run as they say.
+    pub(super) fn outcome(
+        &self,
+        package: &JudgePackage,
+        caps: Caps,
+        view: View,
+    ) -> Option<Result<Outcome, String>> {
+        let grading = &package.package.grading;
+        let caps = caps.of(&self.language.as_ref()?.language);
+        if grading.is_plain() || !matches!(self.state, State::Ready(_)) {
+            return None;
+        }
+        let limit_ms = if view == View::AtLimit { caps.limit_ms } else { caps.cap_ms };
+        match scoring::outcome(grading, &self.cases(limit_ms), &self.graded) {
+            Ok(outcome) => Some(Ok(outcome)),
+            Err(Unfinished::Fault(what)) => {
+                Some(Err(format!("the package breaks its own rules of scores: {what}")))
+            }
+            Err(Unfinished::Testcase(_) | Unfinished::Grader(_)) => None,
+        }
+    }
+
     /// The slowest of its accepted or too slow runs among some testcases, its time without the language's factor.
     pub(super) fn slowest(&self, among: &BTreeSet<u32>) -> Option<(u32, u64)> {
         let factor = self.language.as_ref()?.language.time_factor;
@@ -251,6 +294,7 @@ impl Trial {
 struct Went {
     state: State,
     runs: Vec<(u32, Run)>,
+    graded: GradedGroups,
 }
 
 fn verified(testcase: &str, run: &Run, caps: Caps) -> VerifiedTestcase {

@@ -4,7 +4,6 @@
 //! from those facts, and its `JudgingStarted` makes every later append of an older claim conflict. When that
 //! happens here, the program is stopped and nothing more is said. Our own failures become `JudgingFailed`.
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{CompileFinished, CompileOutcome, Event, JudgingFailed, TestcaseJudged};
 use crate::domain::ids::{ProblemId, Sha256Digest};
-use crate::domain::submission::{Command, JudgingEnd, Refusal, StartJudging};
-use crate::domain::verdict::Verdict;
+use crate::domain::scoring::{GradedGroups, Score, Stated};
+use crate::domain::submission::{Command, Judging, JudgingEnd, Refusal, StartJudging};
 use crate::error_chain::chain;
 use crate::judge::{AppliedError, Loaded};
 use crate::languages::sources::{SourceFile, Sources, SourcesError};
@@ -30,6 +29,7 @@ use super::compile::{self, Compiled};
 use super::launch::{LaunchError, ProgramFile, SlotHandle};
 use super::offers::OfferError;
 use super::packages::{JudgePackage, JudgePackageError};
+use super::plan::Plan;
 use super::run::{self, TestcaseResult};
 use super::text;
 use super::{Offer, Worker};
@@ -147,11 +147,9 @@ impl Worker {
             Err(AttemptError::Applied(AppliedError::Refused(Refusal::NothingOpen))) => Disposition::Done,
             Err(AttemptError::Launch(LaunchError::Cancelled)) => Disposition::HandBack(Duration::ZERO),
             // Stopped between two testcases.
-            Err(AttemptError::Applied(AppliedError::Refused(Refusal::Incomplete { .. })))
-                if hurry.is_cancelled() =>
-            {
-                Disposition::HandBack(Duration::ZERO)
-            }
+            Err(AttemptError::Applied(AppliedError::Refused(
+                Refusal::Incomplete { .. } | Refusal::Ungraded { .. },
+            ))) if hurry.is_cancelled() => Disposition::HandBack(Duration::ZERO),
             Err(error) if error.is_outage() => {
                 // Nothing can be recorded while the store is away, and nothing is lost: the claim comes again.
                 tracing::warn!(submission.id = %id, error = chain(&error), "the event store is unavailable");
@@ -200,21 +198,23 @@ impl Worker {
         if hurry.is_cancelled() {
             return Err(LaunchError::Cancelled.into());
         }
+        let grading = package.package.grading.clone();
+        let mut graded = GradedGroups::new();
         if let Some(program) = program.map(Arc::new) {
             let judged =
                 self.testcases(loaded, judging, attempt, offer, slot, &program, &package, hurry).await;
-            match judged {
+            graded = match judged {
                 // What is judged is a fact; the rest goes on with the package fetched again.
                 Err(AttemptError::Package(error)) if error.is_damage() => {
                     tracing::warn!(submission.id = %created.submission, error = chain(&error), "fetched again");
                     self.packages.put_aside(package_digest, &package).await?;
                     let package = self.package(&created.problem, package_digest).await?;
-                    self.testcases(loaded, judging, attempt, offer, slot, &program, &package, hurry).await?;
+                    self.testcases(loaded, judging, attempt, offer, slot, &program, &package, hurry).await?
                 }
                 judged => judged?,
-            }
+            };
         }
-        self.apply(loaded, Command::IssueVerdict { judging, attempt }).await?;
+        self.apply(loaded, Command::IssueVerdict { judging, attempt, grading, graded }).await?;
         Ok(())
     }
 
@@ -300,8 +300,8 @@ impl Worker {
         }
     }
 
-    /// Runs what is not judged yet, in order, up to the first testcase that is not accepted. The next testcase
-    /// runs while the last one is being recorded.
+    /// Runs what the rules of the package want and the history has not. The next testcase runs while the last one is being
+    /// recorded. Gives what the package's own grader said.
     #[expect(clippy::too_many_arguments, reason = "the parts of one attempt, each used once")]
     async fn testcases(
         &self,
@@ -313,13 +313,9 @@ impl Worker {
         program: &Arc<Vec<ProgramFile>>,
         package: &Arc<JudgePackage>,
         hurry: &CancellationToken,
-    ) -> Result<(), AttemptError> {
-        let facts = loaded.submission.judging(judging);
-        if facts.is_some_and(|judging| judging.first_failing().is_some()) {
-            return Ok(());
-        }
-        let judged: BTreeSet<u32> =
-            facts.map(|judging| judging.testcases.keys().copied().collect()).unwrap_or_default();
+    ) -> Result<GradedGroups, AttemptError> {
+        let known = loaded.submission.judging(judging).map(Judging::cases).unwrap_or_default();
+        let mode = self.mode;
         let submission = loaded.submission.created.submission;
         let (sender, results) = mpsc::channel::<(u32, TestcaseResult)>(16);
         let running = {
@@ -327,11 +323,12 @@ impl Worker {
             let program = program.clone();
             slot.call(move |confined| {
                 let (language, limits) = (&offer.language, package.run_limits(&offer.language));
-                run::judge_all(confined, language, &program, &package, limits, &judged, |index, result| {
-                    let accepted = result.verdict == Verdict::Ac;
+                let mut plan = Plan::new(&package, mode, known);
+                run::judge_all(confined, language, &program, &mut plan, limits, |index, result| {
                     // The receiver is gone when the claim is lost.
-                    sender.blocking_send((index, result)).is_ok() && accepted && !hurry.is_cancelled()
-                })
+                    sender.blocking_send((index, result)).is_ok() && !hurry.is_cancelled()
+                })?;
+                Ok(plan.into_graded())
             })
         };
         // Many short testcases are recorded together: one append then stands for all of them.
@@ -341,6 +338,12 @@ impl Worker {
             while let Some(results) = results.next().await {
                 let judged = results.into_iter().map(|(index, result)| {
                     let testcase = &package.testcases[index as usize - 1];
+                    let score = package.package.grading.case_score(index, &result.case());
+                    let (validator_score, validator_score_multiplier) = match &result.stated {
+                        Some(Stated::Score(score)) => (Some(score.to_string()), None),
+                        Some(Stated::Multiplier(part)) => (None, Some(part.to_string())),
+                        None => (None, None),
+                    };
                     TestcaseJudged {
                         submission,
                         judging,
@@ -349,7 +352,9 @@ impl Worker {
                         index,
                         group: testcase.group.clone(),
                         verdict: result.verdict,
-                        score: None,
+                        score: score.as_ref().map(Score::to_string),
+                        validator_score,
+                        validator_score_multiplier,
                         cpu_ms: result.run.cpu_ms,
                         wall_ms: result.run.wall_ms,
                         memory_bytes: result.run.memory_bytes,
@@ -394,7 +399,12 @@ impl Worker {
         if attempt == 0 {
             return Disposition::HandBack(RETRY_DELAY);
         }
-        let retryable = !matches!(error, AttemptError::Package(error) if error.is_final());
+        let is_final = match error {
+            AttemptError::Package(error) => error.is_final(),
+            AttemptError::Applied(AppliedError::Refused(Refusal::Scores { .. })) => true,
+            _ => false,
+        };
+        let retryable = !is_final;
         let command = Command::FailAttempt { judging, attempt, cause, retryable };
         match self.apply(loaded, command).await {
             Ok(recorded) => {

@@ -307,6 +307,11 @@ impl Input {
         Ok(ProgramFile { name: name.to_owned(), content, executable: false })
     }
 
+    /// The same bytes for a program that reads what another wrote.
+    pub fn as_output(&self) -> &Output {
+        &self.0
+    }
+
     /// Its size in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.0.len()

@@ -7,10 +7,12 @@
 mod answers;
 pub mod artifacts;
 pub mod compile;
+pub mod graders;
 mod judging;
 pub mod launch;
 pub mod offers;
 pub mod packages;
+pub mod plan;
 mod queues;
 pub mod run;
 pub mod scripts;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::{LanguageId, WorkerId};
+use crate::domain::scoring::Mode;
 use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::package_cache::PackageCache;
@@ -71,6 +74,7 @@ pub struct Worker {
     layers: Vec<String>,
     packages: JudgePackages,
     artifacts: ArtifactCache,
+    mode: Mode,
     launcher: Launcher,
     busy: AtomicUsize,
     leftovers: TaskTracker,
@@ -96,10 +100,16 @@ impl Worker {
             layers: offers.layers,
             packages: JudgePackages::new(packages),
             artifacts: ArtifactCache::new(cache.join("artifacts")),
+            mode: Mode::Lazy,
             launcher,
             busy: AtomicUsize::new(0),
             leftovers: TaskTracker::new(),
         }
+    }
+
+    /// How much of each submission is run. By default what its result depends on.
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// The worker's id.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::domain::default_validator::{FlagError, Flags};
 use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
+use crate::domain::scoring::{Assignment, Graded, ScoreFault, ScoreFiles, Stated};
 use crate::domain::verdict::RunLimits;
 use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
 use crate::languages::{Language, Languages, OUTPUT};
@@ -20,7 +21,8 @@ use crate::problems::{self, Mode, Package, PackageError, ProblemType, Validation
 use crate::store::StoreError;
 use crate::store::jetstream::JetStreamStore;
 
-use super::launch::{Input, LaunchError, ProgramFile};
+use super::graders::CustomGrader;
+use super::launch::{Confined, Input, LaunchError, ProgramFile};
 use super::validators::{ValidatorError, Validators};
 
 impl From<ValidatorError> for JudgePackageError {
@@ -74,6 +76,12 @@ pub enum JudgePackageError {
     /// A testcase could not be put into memory.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Its output validator gave a score where it may not, or none where it must.
+    #[error("the output validator breaks the rules of scores")]
+    Score(#[source] ScoreFault),
+    /// A group is graded by a program, and there is none.
+    #[error("there is no program in graders")]
+    NoGrader,
     /// Its output validator failed.
     #[error(transparent)]
     Validator(ValidatorError),
@@ -99,7 +107,7 @@ impl JudgePackageError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Package(error) => !matches!(error, PackageError::Io { .. }),
-            Self::Flags { .. } | Self::Name(_) => true,
+            Self::Flags { .. } | Self::Name(_) | Self::Score(_) | Self::NoGrader => true,
             Self::Validator(error) => error.is_final(),
             Self::Store(_) | Self::Cache(_) | Self::Io { .. } | Self::Launch(_) => false,
         }
@@ -118,6 +126,8 @@ pub struct JudgePackage {
     pub testcases: Vec<JudgeTestcase>,
     /// Its own output validators; none where the default one decides.
     pub validators: Option<Validators>,
+    /// Its own grader, where it has one.
+    pub grader: Option<CustomGrader>,
     /// Where its files lie.
     pub root: PathBuf,
     cached: Option<Arc<CachedPackage>>,
@@ -227,7 +237,9 @@ impl JudgePackage {
             })
         });
         let testcases = testcases.collect::<Result<_, JudgePackageError>>()?;
-        Ok(Self { package, testcases, validators, root: root.to_owned(), cached })
+        let grader = package.grader.as_ref();
+        let grader = grader.map(|grader| CustomGrader::new(root, grader, &package));
+        Ok(Self { package, testcases, validators, grader, root: root.to_owned(), cached })
     }
 
     /// The limits that a run of a program in this language is judged by.
@@ -284,6 +296,31 @@ impl JudgePackage {
             }
         }
         Ok(files.into_iter().map(|(name, bytes)| SourceFile::new(name, bytes)).collect())
+    }
+
+    /// The testcase at this place in the order of judging, from 1.
+    pub fn testcase(&self, index: u32) -> Option<&JudgeTestcase> {
+        self.testcases.get(usize::try_from(index).ok()?.checked_sub(1)?)
+    }
+
+    /// Asks the package's own grader about a group.
+    pub fn grade(
+        &self,
+        slot: &mut Confined<'_>,
+        assignment: &Assignment,
+    ) -> Result<Graded, JudgePackageError> {
+        let grader = self.grader.as_ref().ok_or(JudgePackageError::NoGrader)?;
+        Ok(grader.grade(slot, assignment)?)
+    }
+
+    /// What a validator's files say of a testcase.
+    pub fn stated(
+        &self,
+        index: u32,
+        accepted: bool,
+        files: &ScoreFiles,
+    ) -> Result<Option<Stated>, JudgePackageError> {
+        self.package.grading.stated(index, accepted, files).map_err(JudgePackageError::Score)
     }
 
     /// The validators where the first of them talks to the submission.

@@ -1,10 +1,11 @@
 //! A program on its testcases: run it on each input, compare the output with the answer.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::default_validator::{self, Comparison};
 use crate::domain::ids::Sha256Digest;
+use crate::domain::scoring::{Case, ScoreFiles, Stated};
 use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
@@ -12,6 +13,7 @@ use crate::languages::Language;
 use super::answers::Answers;
 use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
+use super::plan::Plan;
 use super::text;
 use super::validators::{Feedback, Pass, Talked, Validators};
 
@@ -27,6 +29,8 @@ const MESSAGE_JSON_BYTES: usize = 1024;
 pub struct TestcaseResult {
     /// The verdict.
     pub verdict: Verdict,
+    /// The score that the package's validator gave, if it gave one.
+    pub stated: Option<Stated>,
     /// What the kernel saw.
     pub run: Observation,
     /// How the memory was measured.
@@ -41,6 +45,13 @@ pub struct TestcaseResult {
     pub output_sha256: Sha256Digest,
 }
 
+impl TestcaseResult {
+    /// What of it the grading needs.
+    pub fn case(&self) -> Case {
+        Case { verdict: self.verdict, stated: self.stated.clone() }
+    }
+}
+
 /// The most that the outputs in a submission of outputs may have all together, in bytes, once out of their zip.
 const ANSWERS_BYTES_MAX: u64 = 256 << 20;
 
@@ -50,17 +61,17 @@ const SANDBOX_RETRIES: usize = 1;
 /// How many testcases are in the sandbox at once: the one that runs and the one that follows it.
 const RUNS_AHEAD: usize = 2;
 
-/// Runs and judges, in order, every testcase whose index is not in `judged`, as long as `record` says to go on. The
-/// limits are usually those of the package ([`JudgePackage::run_limits`]).
+/// Runs and judges what the plan wants, as long as `record` says to go on. The limits are usually those of the package
+/// ([`JudgePackage::run_limits`]).
 pub fn judge_all(
     slot: &mut Confined<'_>,
     language: &Language,
     program: &[ProgramFile],
-    package: &JudgePackage,
+    plan: &mut Plan<'_>,
     limits: RunLimits,
-    judged: &BTreeSet<u32>,
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
+    let package = plan.package;
     let (wall_ms, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let launch = LaunchLimits {
         cpu_ms: limits.time_limit_ms,
@@ -74,51 +85,57 @@ pub fn judge_all(
     let command = run_command(language, program, problem_bytes);
     let program = &with_included(program, language, package)?;
     if package.takes_answers() {
-        return answer_all(slot, program, &command, package, judged, launch, &limits, record);
+        return answer_all(slot, program, &command, plan, launch, &limits, record);
     }
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
-        return talk_all(slot, &speaker, validators, package, judged, &limits, record);
+        return talk_all(slot, &speaker, validators, plan, &limits, record);
     }
     if let Some(validators) = package.validators.as_ref().filter(|validators| validators.are_multi_pass()) {
         let speaker = Speaker { command: &command, files: program, limits: launch };
-        return pass_all(slot, &speaker, validators, package, judged, &limits, record);
+        return pass_all(slot, &speaker, validators, plan, &limits, record);
     }
-    let mut waiting: VecDeque<&JudgeTestcase> =
-        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).collect();
     let mut failures = 0;
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
-    'prepared: while let Some(&first) = waiting.front() {
+    let mut wanted = next(plan, &mut beside)?;
+    'prepared: while let Some(first) = wanted {
         // By the package and not by what is left of it: times are to be the same whenever it is judged again.
         let warm = language.run.warm
             && package.testcases.iter().filter(|testcase| first.is_run_as(testcase)).count() > 1;
         let (command, program) = for_testcase(&command, program, first)?;
         let mut prepared = slot.prepare(&command, &program, warm)?;
-        // The first of those that wait are in the sandbox: one runs while the one before it is compared.
-        let mut started: VecDeque<Arc<TestcaseData>> = VecDeque::new();
-        while let Some(&testcase) =
-            waiting.front().filter(|next| first.index == next.index || first.is_run_as(next))
-        {
-            let alike = |ahead: &&&JudgeTestcase| first.index == ahead.index || first.is_run_as(ahead);
+        let alike = |testcase: &JudgeTestcase| first.index == testcase.index || first.is_run_as(testcase);
+        // What is in the sandbox: one testcase runs while the one before it is compared.
+        let mut started: VecDeque<(u32, Arc<TestcaseData>)> = VecDeque::new();
+        while let Some(testcase) = wanted.filter(|testcase| alike(testcase)) {
+            if started.front().is_some_and(|(index, _)| *index != testcase.index) {
+                // The one before was not accepted, and the rules go elsewhere from there.
+                continue 'prepared;
+            }
             let step = (|| {
-                for ahead in waiting.iter().take(RUNS_AHEAD).take_while(alike).skip(started.len()) {
-                    let data = ahead.data()?;
-                    prepared.start(&data.input, launch)?;
-                    started.push_back(data);
+                let mut ahead = Some(testcase);
+                for place in 0..RUNS_AHEAD {
+                    let Some(testcase) = ahead.filter(|testcase| alike(testcase)) else { break };
+                    if place == started.len() {
+                        let data = testcase.data()?;
+                        prepared.start(&data.input, launch)?;
+                        started.push_back((testcase.index, data));
+                    }
+                    ahead = plan.after(testcase.index).and_then(|index| package.testcase(index));
                 }
                 Ok(prepared.finish()?)
             })();
             match step {
                 Ok(ran) => {
                     failures = 0;
-                    waiting.pop_front();
-                    let Some(data) = started.pop_front() else { continue 'prepared };
-                    let validators = package.validators.as_ref();
-                    let result = judge(&ran, testcase, &data, validators, &mut beside, &limits)?;
+                    let Some((_, data)) = started.pop_front() else { continue 'prepared };
+                    let result = judge(&ran, package, testcase, &data, &mut beside, &limits)?;
+                    plan.record(testcase.index, result.case());
                     if !record(testcase.index, result) {
                         return Ok(());
                     }
+                    wanted = next(plan, &mut beside)?;
                 }
                 Err(error @ JudgePackageError::Launch(LaunchError::Sandbox(_)))
                     if failures < SANDBOX_RETRIES =>
@@ -135,25 +152,24 @@ pub fn judge_all(
 }
 
 /// As [`judge_all`], for submissions that are outputs: each run prints the file that is meant for the testcase.
-#[expect(clippy::too_many_arguments, reason = "what judge_all has found out")]
 fn answer_all(
     slot: &mut Confined<'_>,
     submitted: &[ProgramFile],
     command: &Command,
-    package: &JudgePackage,
-    judged: &BTreeSet<u32>,
+    plan: &mut Plan<'_>,
     launch: LaunchLimits,
     limits: &RunLimits,
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
     const FILE: &str = "output";
+    let package = plan.package;
     let testcases = &package.testcases;
     let bytes_max = package.package.limits.output_bytes.saturating_mul(testcases.len() as u64);
     let answers = Answers::of(submitted, bytes_max.min(ANSWERS_BYTES_MAX))?;
     let mut command = command.clone();
     command.argv.truncate(1);
     command.argv.push(FILE.to_owned());
-    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+    each_alone(slot, plan, record, |slot, beside, testcase| {
         let data = testcase.data()?;
         let found = answers.file_for(testcase.name.as_str(), testcases.len() == 1);
         let printed = match found {
@@ -162,8 +178,8 @@ fn answer_all(
         };
         let ran = slot.prepare(&command, &[printed], false)?.run(&data.input, launch)?;
         match found {
-            Ok(_) => judge(&ran, testcase, &data, package.validators.as_ref(), beside, limits),
-            Err(why) => Ok(result(&ran, Verdict::Wa, why)?),
+            Ok(_) => judge(&ran, package, testcase, &data, beside, limits),
+            Err(why) => Ok(result(&ran, Verdict::Wa, None, why)?),
         }
     })
 }
@@ -198,29 +214,37 @@ fn for_testcase(
     Ok((command, files))
 }
 
+/// The testcase that the plan wants.
+fn next<'a>(
+    plan: &mut Plan<'a>,
+    beside: &mut Confined<'_>,
+) -> Result<Option<&'a JudgeTestcase>, JudgePackageError> {
+    Ok(plan.next(beside)?.and_then(|index| plan.package.testcase(index)))
+}
+
 /// As [`judge_all`], for a problem whose validator talks to the submission.
 fn talk_all(
     slot: &mut Confined<'_>,
     speaker: &Speaker<'_>,
     validators: &Validators,
-    package: &JudgePackage,
-    judged: &BTreeSet<u32>,
+    plan: &mut Plan<'_>,
     limits: &RunLimits,
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
+    let package = plan.package;
     // What the validator needs counts on the submission's clock too, and idle is only when neither does anything.
     let validation_ms = package.package.limits.validation_time_limit_ms;
     let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
     let (_, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let speaker = Speaker { limits: LaunchLimits { wall_ms, idle_ms: None, ..speaker.limits }, ..*speaker };
-    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+    each_alone(slot, plan, record, |slot, beside, testcase| {
         let data = testcase.data()?;
         let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
         let speaker = Speaker { command: &command, files: &files, ..speaker };
         let first = Pass::first(&data, &testcase.validator_arguments)?;
         passes(validators, first, |pass| {
             let talked = validators.talk(slot, beside, pass, &speaker, idle_ms)?;
-            let result = judge_talk(&talked, limits)?;
+            let result = judge_talk(&talked, package, testcase.index, limits)?;
             let feedback = talked.says.map(|accepted| (accepted, talked.feedback));
             Ok((result, feedback))
         })
@@ -232,37 +256,37 @@ fn pass_all(
     slot: &mut Confined<'_>,
     program: &Speaker<'_>,
     validators: &Validators,
-    package: &JudgePackage,
-    judged: &BTreeSet<u32>,
+    plan: &mut Plan<'_>,
     limits: &RunLimits,
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
-    each_alone(slot, package, judged, record, |slot, beside, testcase| {
+    let package = plan.package;
+    each_alone(slot, plan, record, |slot, beside, testcase| {
         let data = testcase.data()?;
         let (command, files) = for_testcase(program.command, program.files, testcase)?;
         let mut prepared = slot.prepare(&command, &files, false)?;
         let first = Pass::first(&data, &testcase.validator_arguments)?;
         passes(validators, first, |pass| {
             let ran = prepared.run(&pass.input, program.limits)?;
-            let mut feedback = None;
+            let (mut feedback, mut stated) = (None, None);
             let verdict = verdict::of(&ran.observation, limits, || {
                 let validated = validators.validate(beside, pass, &ran.stdout)?;
+                stated = stated_in_pass(package, testcase.index, validated.accepted, &validated.feedback)?;
                 feedback = Some((validated.accepted, validated.feedback));
                 Ok::<_, JudgePackageError>(validated.accepted)
             })?;
             let said = feedback.as_ref().map(|(_, feedback)| feedback.judge_message()).transpose()?;
             let said = said.filter(|message| !message.is_empty());
             let said = said.unwrap_or_else(|| describe(verdict, &ran, limits));
-            Ok((result(&ran, verdict, said)?, feedback))
+            Ok((result(&ran, verdict, stated, said)?, feedback))
         })
     })
 }
 
-/// Judges the testcases that are not in `judged` one after the other, each in sessions of its own.
+/// Judges what the plan wants one after the other, each in sessions of its own.
 fn each_alone(
     slot: &mut Confined<'_>,
-    package: &JudgePackage,
-    judged: &BTreeSet<u32>,
+    plan: &mut Plan<'_>,
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
     mut judge: impl FnMut(
         &mut Confined<'_>,
@@ -273,15 +297,12 @@ fn each_alone(
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     let mut failures = 0;
-    let mut waiting =
-        package.testcases.iter().filter(|testcase| !judged.contains(&testcase.index)).peekable();
-    while let Some(testcase) = waiting.peek() {
+    while let Some(testcase) = next(plan, &mut beside)? {
         match judge(&mut slot, &mut beside, testcase) {
             Ok(result) => {
                 failures = 0;
-                let index = testcase.index;
-                waiting.next();
-                if !record(index, result) {
+                plan.record(testcase.index, result.case());
+                if !record(testcase.index, result) {
                     return Ok(());
                 }
             }
@@ -293,6 +314,19 @@ fn each_alone(
         }
     }
     Ok(())
+}
+
+/// What a validator gave for a testcase; nothing yet where it asks for another pass.
+fn stated_in_pass(
+    package: &JudgePackage,
+    index: u32,
+    accepted: bool,
+    feedback: &Feedback,
+) -> Result<Option<Stated>, JudgePackageError> {
+    if accepted && feedback.asks_for_another_pass() {
+        return Ok(None);
+    }
+    package.stated(index, accepted, &feedback.scores()?)
 }
 
 /// Runs a submission on a testcase as often as the validator asks for it. The last pass is the result; time and memory
@@ -330,14 +364,26 @@ fn passes(
 
 /// Judges what came of a dialogue. A validator that refused before the submission ended is believed whatever became
 /// of the submission then; otherwise the submission's own end comes first. As problemtools has it.
-fn judge_talk(talked: &Talked, limits: &RunLimits) -> Result<TestcaseResult, LaunchError> {
+fn judge_talk(
+    talked: &Talked,
+    package: &JudgePackage,
+    index: u32,
+    limits: &RunLimits,
+) -> Result<TestcaseResult, JudgePackageError> {
+    let mut stated = None;
     let verdict = if talked.says == Some(false) && talked.validator_ended_first {
+        package.stated(index, false, &talked.feedback.scores()?)?;
         Verdict::Wa
     } else {
-        verdict::of(&talked.ran.observation, limits, || Ok::<_, LaunchError>(talked.says == Some(true)))?
+        verdict::of(&talked.ran.observation, limits, || {
+            let accepted = talked.says == Some(true);
+            stated = stated_in_pass(package, index, accepted, &talked.feedback)?;
+            Ok::<_, JudgePackageError>(accepted)
+        })?
     };
     let said = Some(talked.feedback.judge_message()?).filter(|message| !message.is_empty());
-    result(&talked.ran, verdict, said.unwrap_or_else(|| describe(verdict, &talked.ran, limits)))
+    let message = said.unwrap_or_else(|| describe(verdict, &talked.ran, limits));
+    Ok(result(&talked.ran, verdict, stated, message)?)
 }
 
 /// The command that runs a program of this language.
@@ -355,41 +401,51 @@ pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u
 /// Judges what came of one testcase. `beside` is where a validator of the package runs.
 fn judge(
     ran: &Ran,
+    package: &JudgePackage,
     testcase: &JudgeTestcase,
     data: &TestcaseData,
-    validators: Option<&Validators>,
     beside: &mut Confined<'_>,
     limits: &RunLimits,
 ) -> Result<TestcaseResult, JudgePackageError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let read = |bytes_max| ran.stdout.read_first(bytes_max).map_err(unreadable);
-    let mut said = None;
+    let (mut said, mut stated) = (None, None);
     // A flood that was ended for being one is never copied: only the validator needs the whole output in one piece.
     let verdict = verdict::of(&ran.observation, limits, || {
-        if let Some(validators) = validators {
+        if let Some(validators) = &package.validators {
             let pass = Pass::first(data, &testcase.validator_arguments)?;
             let validated = validators.validate(beside, &pass, &ran.stdout)?;
             said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
+            stated = package.stated(testcase.index, validated.accepted, &validated.feedback.scores()?)?;
             return Ok(validated.accepted);
         }
         match default_validator::compare(&data.answer, &read(ran.stdout.len())?, &testcase.flags) {
-            Comparison::Accepted => Ok(true),
+            Comparison::Accepted => {
+                package.stated(testcase.index, true, &ScoreFiles::default())?;
+                Ok(true)
+            }
             Comparison::Wrong { message } => {
                 said = Some(message);
                 Ok::<_, JudgePackageError>(false)
             }
         }
     })?;
-    Ok(result(ran, verdict, said.unwrap_or_else(|| describe(verdict, ran, limits)))?)
+    Ok(result(ran, verdict, stated, said.unwrap_or_else(|| describe(verdict, ran, limits)))?)
 }
 
-fn result(ran: &Ran, verdict: Verdict, message: String) -> Result<TestcaseResult, LaunchError> {
+fn result(
+    ran: &Ran,
+    verdict: Verdict,
+    stated: Option<Stated>,
+    message: String,
+) -> Result<TestcaseResult, LaunchError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
     let excerpt = ran.stdout.read_first(EXCERPT_BYTES).map_err(unreadable)?;
     let (output_excerpt, _) = text::for_event(&String::from_utf8_lossy(&excerpt), EXCERPT_JSON_BYTES);
     Ok(TestcaseResult {
         verdict,
+        stated,
         run: ran.observation,
         memory_meter: ran.memory_meter.clone(),
         message,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::event::CompileOutcome;
+use crate::domain::scoring::ScoreFiles;
 use crate::domain::testlib_checkers::{Checked, Checker};
 use crate::domain::verdict::{Exit, Stop};
 use crate::languages::sources::{self, SourceFile, SourcesError};
@@ -34,6 +35,10 @@ const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
 const NEXT_PASS: &str = "feedback/nextpass.in";
 /// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
+const SCORE: &str = "feedback/score.txt";
+const SCORE_MULTIPLIER: &str = "feedback/score_multiplier.txt";
+/// How much of a score is read, in bytes; a number with white space around it takes far less.
+const SCORE_BYTES_MAX: u64 = 4 << 10;
 /// How many files it may leave there. What the format knows of are a dozen.
 const FEEDBACK_FILES_MAX: u32 = 100;
 /// Processes and threads of a validator at one time.
@@ -43,7 +48,7 @@ const PROCESSES: u32 = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
     /// Its files are no program.
-    #[error("the output validator {validator} is no program")]
+    #[error("the program {validator} of the package is none")]
     NoProgram {
         /// Its path in the package.
         validator: String,
@@ -52,7 +57,7 @@ pub enum ValidatorError {
         source: SourcesError,
     },
     /// It does not compile. What the compiler said quotes its source, so that is not part of the message.
-    #[error("the output validator {validator} does not compile")]
+    #[error("the program {validator} of the package does not compile")]
     DoesNotCompile {
         /// Its path in the package.
         validator: String,
@@ -60,7 +65,7 @@ pub enum ValidatorError {
         diagnostics: String,
     },
     /// Its build or run script is not one that can be used.
-    #[error("the output validator {validator} cannot be built")]
+    #[error("the program {validator} of the package cannot be built")]
     Script {
         /// Its path in the package.
         validator: String,
@@ -70,7 +75,7 @@ pub enum ValidatorError {
     },
     /// It did something else than to accept or refuse. What it said of that may quote a secret testcase, so that is not
     /// part of the message.
-    #[error("the output validator {validator} {what}")]
+    #[error("the program {validator} of the package {what}")]
     Fault {
         /// Its path in the package.
         validator: String,
@@ -143,12 +148,25 @@ impl Feedback {
 
     /// What a validator said to the jury; may be empty.
     pub fn judge_message(&self) -> Result<String, LaunchError> {
-        let Some(file) = self.files.iter().find(|file| file.name == JUDGE_MESSAGE) else {
-            return Ok(String::new());
-        };
-        let unreadable = |source| LaunchError::Memory { name: JUDGE_MESSAGE.to_owned(), source };
-        let message = file.content.read_first(MESSAGE_BYTES_MAX).map_err(unreadable)?;
+        let message = self.read(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&message).trim_end().to_owned())
+    }
+
+    /// Whether the validator wants the submission to run again.
+    pub fn asks_for_another_pass(&self) -> bool {
+        self.files.iter().any(|file| file.name == NEXT_PASS)
+    }
+
+    /// The scores that a validator gave.
+    pub fn scores(&self) -> Result<ScoreFiles, LaunchError> {
+        let read = |name| self.read(name, SCORE_BYTES_MAX);
+        Ok(ScoreFiles { score: read(SCORE)?, multiplier: read(SCORE_MULTIPLIER)? })
+    }
+
+    fn read(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, LaunchError> {
+        let file = self.files.iter().find(|file| file.name == name);
+        let unreadable = |source| LaunchError::Memory { name: name.to_owned(), source };
+        file.map(|file| file.content.read_first(bytes_max).map_err(unreadable)).transpose()
     }
 }
 
@@ -335,6 +353,26 @@ impl Validators {
         };
         let feedback = Feedback { files: talk.tool.files };
         Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, feedback })
+    }
+
+    /// Runs the only program with these arguments, for what is no output validator and yet built and confined as one.
+    pub(super) fn run_only(
+        &self,
+        slot: &mut Confined<'_>,
+        arguments: &[String],
+        more_files: Vec<ProgramFile>,
+        stdin: Option<&Output>,
+    ) -> Result<Tool, ValidatorError> {
+        let programs = self.build(slot)?;
+        let Some(program) = programs.first() else {
+            let validator = "graders".to_owned();
+            return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
+        };
+        let mut files = program.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+        files.extend(more_files);
+        let mut command = program.command.clone();
+        command.argv.extend(arguments.iter().cloned());
+        Ok(slot.run_tool(&command, &program.given(&files, stdin), program.limits)?)
     }
 
     fn build(&self, slot: &mut Confined<'_>) -> Result<Arc<Vec<Program>>, ValidatorError> {

@@ -253,6 +253,16 @@ impl Grading {
         Self { scoring: false, objective: Objective::Max, custom_score: false, root }
     }
 
+    /// Whether a program of the package grades any of the groups.
+    pub fn asks_custom_grader(&self) -> bool {
+        self.root.asks_custom_grader()
+    }
+
+    /// Whether the first testcase that is not accepted decides everything: no points, no grader that has a say.
+    pub fn is_plain(&self) -> bool {
+        !self.scoring && self.root.is_plain()
+    }
+
     /// The best score, where it is known.
     pub fn best(&self) -> Option<Score> {
         self.best_of(&self.root)
@@ -349,6 +359,23 @@ impl Group {
         let mut all = Vec::new();
         self.collect(&mut all);
         all
+    }
+
+    fn asks_custom_grader(&self) -> bool {
+        matches!(&self.rules, Rules::Legacy(LegacyRules { grader: Grader::Custom { .. }, .. }))
+            || self.groups().any(Group::asks_custom_grader)
+    }
+
+    fn is_plain(&self) -> bool {
+        let Rules::Legacy(rules) = &self.rules else { return false };
+        let forgiving = |grader: &DefaultGrader| {
+            grader.verdict == VerdictMode::AlwaysAccept
+                || grader.ignore_sample
+                || grader.accept_if_any_accepted
+        };
+        matches!(&rules.grader, Grader::Default(grader) if !forgiving(grader))
+            && !rules.continues_on_reject
+            && self.groups().all(Group::is_plain)
     }
 
     fn collect(&self, all: &mut Vec<u32>) {

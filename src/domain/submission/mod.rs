@@ -4,6 +4,7 @@
 //! "refused", never "failed".
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,9 @@ use crate::domain::event::{
     RejudgeDiscarded, RejudgeRequested, SubmissionCreated, TestcaseJudged, VerdictIssued,
 };
 use crate::domain::ids::{Sha256Digest, UserId, WorkerId};
+use crate::domain::scoring::{
+    self, Case, Cases, GradedGroups, Grading, GroupOutcome, Outcome, Score, Stated, Unfinished,
+};
 use crate::domain::verdict::Verdict;
 
 /// How many attempts in a row may end without any progress before a judging is given up as a judging error.
@@ -34,6 +38,10 @@ pub enum Command {
         judging: u32,
         /// By which claim.
         attempt: u32,
+        /// The rules of the package.
+        grading: Arc<Grading>,
+        /// What the package's own grader said.
+        graded: GradedGroups,
     },
     /// Record that an attempt failed through our fault.
     FailAttempt {
@@ -114,6 +122,18 @@ pub enum Refusal {
         /// How many there are.
         total: u32,
     },
+    /// The package's own grader was not asked about a group.
+    #[error("the test group {group:?} is not graded")]
+    Ungraded {
+        /// The group.
+        group: String,
+    },
+    /// The package's programs gave scores that its rules do not allow.
+    #[error("the package breaks its own rules of scores: {what}")]
+    Scores {
+        /// How.
+        what: String,
+    },
     /// A rejudge is still open, so that another cannot be asked for.
     #[error("judging {judging} of the submission has not ended yet")]
     StillOpen {
@@ -166,6 +186,10 @@ pub struct Judging {
 
 /// How a judging ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at the end of each judging, which mostly is the large one"
+)]
 pub enum JudgingEnd {
     /// With a verdict.
     Verdict(VerdictIssued),
@@ -200,9 +224,9 @@ pub fn decide(state: Option<&Submission>, command: Command) -> Result<Vec<Event>
             }
             Ok(events)
         }
-        (state, Command::IssueVerdict { judging, attempt }) => {
+        (state, Command::IssueVerdict { judging, attempt, grading, graded }) => {
             let judging = state.claimed(judging, attempt)?;
-            Ok(vec![verdict_of(&state.created, judging)?.into()])
+            Ok(vec![verdict_of(&state.created, judging, &grading, &graded)?.into()])
         }
         (state, Command::FailAttempt { judging, attempt, cause, retryable }) => {
             let claimed = state.claimed(judging, attempt)?;
@@ -350,6 +374,12 @@ impl Judging {
         }
     }
 
+    /// What the grading needs of the judged testcases.
+    pub fn cases(&self) -> Cases {
+        let testcases = self.testcases.iter();
+        testcases.map(|(index, testcase)| (*index, case_of(testcase))).collect()
+    }
+
     /// The first testcase in order that was not accepted.
     pub fn first_failing(&self) -> Option<&TestcaseJudged> {
         self.testcases.values().find(|testcase| testcase.verdict != Verdict::Ac)
@@ -391,43 +421,97 @@ fn start_judging(state: &Submission, start: StartJudging) -> Result<Vec<Event>, 
     ])
 }
 
-/// The verdict that the recorded facts give: the compiler's, else the first failing testcase's, else AC once
-/// every testcase is accepted.
-fn verdict_of(created: &SubmissionCreated, judging: &Judging) -> Result<VerdictIssued, Refusal> {
+fn case_of(testcase: &TestcaseJudged) -> Case {
+    // What is no number was not written by us.
+    let number = |text: &Option<String>| text.as_ref()?.parse::<Score>().ok();
+    let score = number(&testcase.validator_score).map(Stated::Score);
+    let stated = score.or_else(|| number(&testcase.validator_score_multiplier).map(Stated::Multiplier));
+    Case { verdict: testcase.verdict, stated }
+}
+
+/// The verdict that the recorded facts give: the compiler's, else what the testcases come to by the rules of the package.
+fn verdict_of(
+    created: &SubmissionCreated,
+    judging: &Judging,
+    grading: &Grading,
+    graded: &GradedGroups,
+) -> Result<VerdictIssued, Refusal> {
     let judged = judging.testcases.len() as u32;
     let total = judging.testcases_total;
     let incomplete = Refusal::Incomplete { judged, total };
     let compile = judging.compile.as_ref().ok_or(incomplete.clone())?;
     let first_failing = judging.first_failing();
-    let (verdict, reason) = match (compile.outcome, first_failing) {
-        (CompileOutcome::Failed, _) => (Verdict::Ce, "the compiler refused the program".to_owned()),
-        (CompileOutcome::LimitExceeded, _) => (Verdict::Ctl, "the compiler passed its limits".to_owned()),
-        (CompileOutcome::Succeeded, Some(failing)) => {
-            (failing.verdict, format!("{} on testcase {}", failing.verdict.title(), failing.testcase))
-        }
-        (CompileOutcome::Succeeded, None) if judged == total => {
-            (Verdict::Ac, format!("all {total} testcases are accepted"))
-        }
-        (CompileOutcome::Succeeded, None) => return Err(incomplete),
-    };
-    Ok(VerdictIssued {
+    let mut issued = VerdictIssued {
         submission: created.submission,
         judging: judging.number,
         attempt: judging.attempt,
         problem: created.problem.clone(),
         user: created.user.clone(),
         language: created.language.clone(),
-        verdict,
-        icpc_judgement_type: verdict.icpc().to_owned(),
+        verdict: Verdict::Ce,
+        icpc_judgement_type: String::new(),
         score: None,
+        score_best: None,
         groups: group_results(judging),
         cpu_ms_max: judging.testcases.values().map(|testcase| testcase.cpu_ms).max().unwrap_or(0),
         memory_bytes_max: judging.testcases.values().map(|testcase| testcase.memory_bytes).max().unwrap_or(0),
         first_failing: first_failing.map(|failing| failing.testcase.clone()),
         testcases_judged: judged,
         testcases_total: total,
-        reason,
-    })
+        reason: "the compiler refused the program".to_owned(),
+    };
+    match compile.outcome {
+        CompileOutcome::Failed => {}
+        CompileOutcome::LimitExceeded => {
+            issued.verdict = Verdict::Ctl;
+            issued.reason = "the compiler passed its limits".to_owned();
+        }
+        CompileOutcome::Succeeded => {
+            let outcome = scoring::outcome(grading, &judging.cases(), graded);
+            let outcome = outcome.map_err(|unfinished| match unfinished {
+                Unfinished::Testcase(_) => incomplete,
+                Unfinished::Grader(assignment) => Refusal::Ungraded { group: assignment.group },
+                Unfinished::Fault(what) => Refusal::Scores { what },
+            })?;
+            issued.verdict = outcome.verdict;
+            issued.reason = reason(&outcome, judging, first_failing);
+            if grading.scoring {
+                issued.score = outcome.score.as_ref().map(Score::to_string);
+                issued.score_best = outcome.best.as_ref().map(Score::to_string);
+                issued.groups = outcome.groups.iter().map(group_result).collect();
+            }
+        }
+    }
+    issued.icpc_judgement_type = issued.verdict.icpc().to_owned();
+    Ok(issued)
+}
+
+/// Why there is this outcome, in words.
+fn reason(outcome: &Outcome, judging: &Judging, first_failing: Option<&TestcaseJudged>) -> String {
+    let failing = first_failing
+        .map(|failing| format!("{} on testcase {}", failing.verdict.title(), failing.testcase))
+        .unwrap_or_else(|| format!("all {} testcases are accepted", judging.testcases.len()));
+    let Some(score) = &outcome.score else {
+        let by_the_groups = outcome.verdict == Verdict::Ac && first_failing.is_some();
+        return if by_the_groups {
+            format!("accepted by the rules of the groups; {failing}")
+        } else {
+            failing
+        };
+    };
+    let best = outcome.best.as_ref().map(|best| format!(" of {best}")).unwrap_or_default();
+    let warnings: String = outcome.warnings.iter().map(|warning| format!("; {warning}")).collect();
+    format!("{score}{best} points; {failing}{warnings}")
+}
+
+fn group_result(group: &GroupOutcome) -> GroupResult {
+    GroupResult {
+        group: group.name.clone(),
+        verdict: group.verdict,
+        score: group.score.as_ref().map(Score::to_string),
+        score_best: group.best.as_ref().map(Score::to_string),
+        testcases_judged: group.testcases_judged,
+    }
 }
 
 /// One result per test group in the order in which the groups were first judged.
@@ -439,6 +523,7 @@ fn group_results(judging: &Judging) -> Vec<GroupResult> {
                 group: testcase.group.clone(),
                 verdict: Verdict::Ac,
                 score: None,
+                score_best: None,
                 testcases_judged: 0,
             });
             groups.len() - 1

@@ -82,6 +82,8 @@ fn testcase(judging: u32, attempt: u32, index: u32, verdict: Verdict) -> Command
         group: "secret".to_owned(),
         verdict,
         score: None,
+        validator_score: None,
+        validator_score_multiplier: None,
         cpu_ms: u64::from(index),
         wall_ms: 1,
         memory_bytes: 1,
@@ -95,7 +97,8 @@ fn testcase(judging: u32, attempt: u32, index: u32, verdict: Verdict) -> Command
 }
 
 fn verdict(judging: u32, attempt: u32) -> Command {
-    Command::IssueVerdict { judging, attempt }
+    let (grading, graded) = (Arc::new(Grading::pass_fail(TOTAL)), GradedGroups::new());
+    Command::IssueVerdict { judging, attempt, grading, graded }
 }
 
 fn fail(attempt: u32) -> Command {
@@ -253,6 +256,77 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => Just(rejudge()),
         1 => judging.prop_map(|judging| Command::ApplyRejudge { judging, by: "jury".parse().expect("id") }),
     ]
+}
+
+/// Two subtasks of 40 and 60 points, of the testcases 1 and 2 and of 3; the second is graded by a program.
+fn subtasks() -> Arc<Grading> {
+    use crate::domain::scoring::{Grader, Group, Item, LegacyRules, Objective, Rules};
+    let group =
+        |name: &str, rules, items| Group { name: name.to_owned(), rules: Rules::Legacy(rules), items };
+    let of = |points: u64| LegacyRules { accept_score: points.into(), ..LegacyRules::default() };
+    let mut first = of(40);
+    first.grader = Grader::Default(scoring::DefaultGrader::parse(&["min".to_owned()]));
+    let second = LegacyRules { grader: Grader::Custom { flags: vec![] }, ..of(60) };
+    let below = vec![
+        Item::Group(Box::new(group("secret/1", first, vec![Item::Testcase(1), Item::Testcase(2)]))),
+        Item::Group(Box::new(group("secret/2", second, vec![Item::Testcase(3)]))),
+    ];
+    let mut root = LegacyRules { continues_on_reject: true, ..LegacyRules::default() };
+    root.range.high = Some(100.into());
+    root.states_range = true;
+    let root = group("", root, below);
+    Arc::new(Grading { scoring: true, objective: Objective::Max, custom_score: false, root })
+}
+
+#[test]
+fn points_follow_from_the_facts_whoever_recorded_them() {
+    let mut state = None;
+    let given = [
+        Command::Submit(created()),
+        start("w1"),
+        compiled(1, 1, CompileOutcome::Succeeded),
+        testcase(1, 1, 1, Verdict::Wa),
+        // Another worker takes it over; the second testcase is not wanted any more.
+        start("w2"),
+    ];
+    let mut apply = |command| {
+        let events = decide(state.as_ref(), command)?;
+        for event in &events {
+            state = evolve(state.take(), event);
+        }
+        Ok::<_, Refusal>(events)
+    };
+    for command in given {
+        apply(command).expect("the given commands are allowed");
+    }
+    let (grading, graded) = (subtasks(), GradedGroups::new());
+    let verdict = |graded: &GradedGroups| Command::IssueVerdict {
+        judging: 1,
+        attempt: 2,
+        grading: grading.clone(),
+        graded: graded.clone(),
+    };
+    assert_eq!(apply(verdict(&graded)), Err(Refusal::Incomplete { judged: 1, total: TOTAL }));
+    apply(testcase(1, 2, 3, Verdict::Ac)).expect("recorded");
+    assert_eq!(apply(verdict(&graded)), Err(Refusal::Ungraded { group: "secret/2".to_owned() }));
+    let said = scoring::Graded { verdict: Verdict::Ac, score: "112.50".parse().expect("a score") };
+    let graded = GradedGroups::from([("secret/2".to_owned(), said)]);
+    let events = apply(verdict(&graded)).expect("a verdict");
+    let [Event::VerdictIssued(issued)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(
+        (issued.verdict, issued.score.as_deref(), issued.score_best.as_deref()),
+        (Verdict::Wa, Some("112.5"), Some("100"))
+    );
+    assert_eq!(
+        issued.reason,
+        "112.5 of 100 points; wrong answer on testcase secret/1; data: the score 112.5 is not in the range -infinity to 100"
+    );
+    let groups: Vec<_> = issued
+        .groups
+        .iter()
+        .map(|group| (group.group.as_str(), group.verdict, group.score.as_deref()))
+        .collect();
+    assert_eq!(groups, [("secret/1", Verdict::Wa, Some("0")), ("secret/2", Verdict::Ac, Some("112.5"))]);
 }
 
 proptest! {

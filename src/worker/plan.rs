@@ -1,0 +1,79 @@
+//! Which testcase of a submission is run next, by the rules of the package's groups and what is known so far.
+//!
+//! What is known may come from the history: a judging that another worker began goes on where that one stopped. The custom
+//! grader of a package is asked here, as soon as its group is known; its answers are not part of the history.
+
+use std::collections::BTreeSet;
+
+use crate::domain::scoring::{self, Case, Cases, GradedGroups, Mode, Score, Stated, Step};
+use crate::domain::verdict::Verdict;
+
+use super::launch::Confined;
+use super::packages::{JudgePackage, JudgePackageError};
+
+/// The testcases of one submission: what is known and what is wanted.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The package.
+    pub package: &'a JudgePackage,
+    mode: Mode,
+    cases: Cases,
+    graded: GradedGroups,
+    /// Where only some testcases are wanted, whatever they come to: those.
+    only: Option<BTreeSet<u32>>,
+}
+
+impl<'a> Plan<'a> {
+    /// Goes on from what is known.
+    pub fn new(package: &'a JudgePackage, mode: Mode, known: Cases) -> Self {
+        Self { package, mode, cases: known, graded: GradedGroups::new(), only: None }
+    }
+
+    /// Wants these testcases and nothing else.
+    pub fn of_testcases(package: &'a JudgePackage, testcases: BTreeSet<u32>) -> Self {
+        Self { only: Some(testcases), ..Self::new(package, Mode::All, Cases::new()) }
+    }
+
+    /// The place of the testcase that is wanted next. Custom graders run in `beside`.
+    pub fn next(&mut self, beside: &mut Confined<'_>) -> Result<Option<u32>, JudgePackageError> {
+        if let Some(only) = &self.only {
+            return Ok(only.iter().copied().find(|index| !self.cases.contains_key(index)));
+        }
+        loop {
+            match scoring::next(&self.package.package.grading, self.mode, &self.cases, &self.graded) {
+                Step::Run(index) => return Ok(Some(index)),
+                Step::Done => return Ok(None),
+                Step::Grade(assignment) => {
+                    let graded = self.package.grade(beside, &assignment)?;
+                    self.graded.insert(assignment.group, graded);
+                }
+            }
+        }
+    }
+
+    /// The testcase after `index`, should that be accepted. It may be run before that is known.
+    pub fn after(&mut self, index: u32) -> Option<u32> {
+        if let Some(only) = &self.only {
+            return only.range(index + 1..).copied().find(|index| !self.cases.contains_key(index));
+        }
+        // A score that nothing depends on but the sum.
+        let accepted = Case { verdict: Verdict::Ac, stated: Some(Stated::Score(Score::from(1))) };
+        self.cases.insert(index, accepted);
+        let next = scoring::next(&self.package.package.grading, self.mode, &self.cases, &self.graded);
+        self.cases.remove(&index);
+        match next {
+            Step::Run(after) => Some(after),
+            Step::Grade(_) | Step::Done => None,
+        }
+    }
+
+    /// Takes in what came of a testcase.
+    pub fn record(&mut self, index: u32, case: Case) {
+        self.cases.insert(index, case);
+    }
+
+    /// What custom graders said.
+    pub fn into_graded(self) -> GradedGroups {
+        self.graded
+    }
+}
