@@ -340,7 +340,7 @@ fn title_in_tex(tex: &str) -> Option<String> {
     (!title.is_empty() && !title.contains('\\')).then_some(title)
 }
 
-/// Finds out who validates, and notes what of that cannot be done yet.
+/// Finds out who validates.
 fn find_validation(
     tree: &Tree,
     metadata: &Metadata,

@@ -21,5 +21,6 @@ mod projection;
 mod publish;
 mod real_packages;
 mod resilience;
+mod scoring;
 mod streams;
 mod up;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use assize::domain::event::{CompileFinished, CompileOutcome, TestcaseJudged};
 use assize::domain::ids::{Sha256Digest, SubmissionId};
+use assize::domain::scoring::{GradedGroups, Grading};
 use assize::domain::submission::{Command, StartJudging};
 use assize::domain::verdict::{Exit, Verdict};
 use assize::judge::Judge;
@@ -69,6 +70,8 @@ impl Scribe {
                 group: group.to_owned(),
                 verdict: *verdict,
                 score: None,
+                validator_score: None,
+                validator_score_multiplier: None,
                 cpu_ms: u64::from(index),
                 wall_ms: u64::from(index) + 1,
                 memory_bytes: 4 << 20,
@@ -88,7 +91,8 @@ impl Scribe {
     pub(crate) async fn verdict(&self, id: SubmissionId, verdicts: &[Verdict]) -> u64 {
         let (judging, attempt) = self.judging(id, verdicts).await;
         let mut loaded = self.judge.load(id).await.unwrap().unwrap();
-        let command = Command::IssueVerdict { judging, attempt };
+        let grading = Arc::new(Grading::pass_fail(u32::try_from(verdicts.len()).unwrap()));
+        let command = Command::IssueVerdict { judging, attempt, grading, graded: GradedGroups::new() };
         self.judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();
         loaded.tail
     }

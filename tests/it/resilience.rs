@@ -8,6 +8,7 @@ use assize::domain::event::{
     Recorded, SourceFile, SubmissionCreated, TestcaseJudged,
 };
 use assize::domain::ids::{Sha256Digest, SubmissionId};
+use assize::domain::scoring::{GradedGroups, Grading};
 use assize::domain::submission::{Command, JudgingEnd, StartJudging};
 use assize::domain::verdict::{Exit, Verdict};
 use assize::judge::{AppliedError, Judge};
@@ -463,6 +464,8 @@ fn testcase(submission: SubmissionId, index: u32, verdict: Verdict) -> TestcaseJ
         group: "by-hand".to_owned(),
         verdict,
         score: None,
+        validator_score: None,
+        validator_score_multiplier: None,
         cpu_ms: 1,
         wall_ms: 1,
         memory_bytes: 1,
@@ -496,7 +499,12 @@ async fn judge_by_hand(store: &JetStreamStore, id: SubmissionId) {
         start("hand"),
         Command::RecordCompile(compiled),
         Command::RecordTestcases(vec![testcase(id, 1, Verdict::Ac)]),
-        Command::IssueVerdict { judging: 1, attempt: 1 },
+        Command::IssueVerdict {
+            judging: 1,
+            attempt: 1,
+            grading: std::sync::Arc::new(Grading::pass_fail(1)),
+            graded: GradedGroups::new(),
+        },
     ];
     for command in commands {
         judge.apply(&mut loaded, command, Timestamp::now()).await.unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use assize::domain::event::{SourceFile, SubmissionCreated, VerdictIssued};
 use assize::domain::ids::{ProblemId, SubmissionId};
+use assize::domain::scoring::Mode;
 use assize::domain::submission::{JudgingEnd, Submission};
 use assize::judge::Judge;
 use assize::languages::Languages;
@@ -108,6 +109,15 @@ impl TestJudge {
 
     /// A worker with `slots` slots in this process.
     pub(crate) async fn worker(&self, name: &str, slots: usize) -> TestWorker {
+        self.worker_in_mode(name, slots, Mode::Lazy).await
+    }
+
+    /// As [`Self::worker`], one that runs every testcase.
+    pub(crate) async fn worker_that_runs_all(&self, name: &str, slots: usize) -> TestWorker {
+        self.worker_in_mode(name, slots, Mode::All).await
+    }
+
+    async fn worker_in_mode(&self, name: &str, slots: usize, mode: Mode) -> TestWorker {
         let launcher = Launcher::start(slots).unwrap();
         let languages = Languages::embedded().unwrap();
         let needed = ["c", "cpp17", "python3"].iter().filter_map(|id| languages.get(id));
@@ -117,7 +127,7 @@ impl TestJudge {
         let cache = self.nats.root().join("cache");
         let packages = PackageCache::new(cache.join("packages"), BYTES_MAX_DEFAULT);
         let worker = Worker::new(name.parse().unwrap(), &store, launcher, offers, packages, &cache);
-        let worker = Arc::new(worker);
+        let worker = Arc::new(worker.with_mode(mode));
         let stop = CancellationToken::new();
         let done = tokio::spawn(worker.clone().run(stop.clone()));
         TestWorker { stop, done }
