@@ -322,6 +322,7 @@ async fn start_worker(
 ) -> anyhow::Result<RunningWorker> {
     let slots = args.slots();
     let launcher = tokio::task::spawn_blocking(move || Launcher::start(slots)).await??;
+    launcher.keep_builds(&data.join("cache/builds"));
     let offers = offers::find(languages, launcher.slots()).await;
     if offers.by_language.is_empty() {
         let reasons: Vec<String> =

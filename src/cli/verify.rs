@@ -20,7 +20,7 @@ use crate::worker::offers::{self, Offers};
 use crate::worker::packages::JudgePackage;
 
 use super::output::{self, Colour, paint};
-use super::{Exit, Usage};
+use super::{DataArgs, Exit, Usage};
 
 /// How many packages are judged at once: the next one begins where the last submissions of one leave slots idle.
 const PACKAGES_AT_ONCE: usize = 2;
@@ -28,6 +28,8 @@ const PACKAGES_AT_ONCE: usize = 2;
 /// Arguments of `assize problem verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    data: DataArgs,
     /// Problem packages: folders, or archives (.zip, .kpp).
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<PathBuf>,
@@ -127,6 +129,10 @@ pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<Exit> {
         let cores = std::thread::available_parallelism();
         let slots = args.slots.or(cores.ok()).map_or(1, NonZeroUsize::get).min(submissions_total);
         let launcher = tokio::task::spawn_blocking(move || Launcher::start(slots)).await??;
+        // Without a home there is nowhere to keep builds, and all is compiled every time.
+        if let Ok(root) = args.data.root() {
+            launcher.keep_builds(&root.join("cache/builds"));
+        }
         let offers = offers_for(&loaded, &languages, &launcher).await;
         let bench = Bench { languages, offers, pool: Pool::new(launcher.slots()) };
         Some((launcher, Arc::new(bench)))

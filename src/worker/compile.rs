@@ -7,6 +7,7 @@ use crate::domain::verdict::{Exit, Stop};
 use crate::languages::Language;
 use crate::languages::sources::{SourceFile, Sources};
 
+use super::build_cache::{self, Build};
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
 use super::text;
 
@@ -39,9 +40,64 @@ pub struct Compiled {
 /// How often a compilation is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
-/// Compiles a program, once more where the sandbox fails. An error is our fault; a program that does not compile is an
-/// outcome.
+/// Compiles a program, unless the same was compiled before and is kept. An error is our fault; a program that does not
+/// compile is an outcome.
 pub fn compile(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    sources: &Sources,
+) -> Result<Compiled, LaunchError> {
+    let names: Vec<&str> = sources.sources.iter().map(|source| source.name.as_str()).collect();
+    let argv = language.compile_argv(&names, &sources.entry);
+    let (Some(builds), Some(argv)) = (slot.builds(), argv) else {
+        return compile_anew(slot, language, sources);
+    };
+    let Some(key) = build_cache::key(language, &argv, sources) else {
+        return compile_anew(slot, language, sources);
+    };
+    if let Some(build) = builds.get(key) {
+        return kept(language, sources, argv, build);
+    }
+    let compiled = compile_anew(slot, language, sources)?;
+    if compiled.outcome == CompileOutcome::Succeeded {
+        let artifact = compiled.program.first().filter(|_| compiled.made);
+        match artifact.map(|file| file.content.read_all()).transpose() {
+            Ok(artifact) => builds.put(key, &Build::new(&compiled, artifact)),
+            Err(error) => {
+                tracing::warn!(error = crate::error_chain::chain(&error), "a build could not be read")
+            }
+        }
+    }
+    Ok(compiled)
+}
+
+/// What a kept build says of a program.
+fn kept(
+    language: &Language,
+    sources: &Sources,
+    command: Vec<String>,
+    build: Build,
+) -> Result<Compiled, LaunchError> {
+    let made = build.artifact.is_some();
+    let program = match build.artifact {
+        Some(bytes) => vec![ProgramFile::new(&language.artifact, &bytes, true)?],
+        None => placed(sources)?,
+    };
+    Ok(Compiled {
+        outcome: CompileOutcome::Succeeded,
+        program,
+        made,
+        command,
+        cpu_ms: build.cpu_ms,
+        wall_ms: build.wall_ms,
+        memory_bytes: build.memory_bytes,
+        diagnostics: build.diagnostics,
+        diagnostics_truncated: build.diagnostics_truncated,
+    })
+}
+
+/// Compiles a program whatever is kept, once more where the sandbox fails.
+pub fn compile_anew(
     slot: &mut Confined<'_>,
     language: &Language,
     sources: &Sources,

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use assize_sandbox::{
@@ -20,6 +20,8 @@ use crate::domain::ids::Sha256Digest;
 use crate::domain::verdict::{Exit, Observation, Stop};
 use crate::error_chain::chain;
 use crate::languages::Needs;
+
+use super::build_cache::BuildCache;
 
 /// The keeper's executable lies beside ours; `ASSIZE_SANDBOX` names another.
 pub const KEEPER_ENV: &str = "ASSIZE_SANDBOX";
@@ -74,6 +76,7 @@ struct Pair {
 pub struct SlotHandle {
     work: mpsc::UnboundedSender<Task>,
     cancellers: Arc<Mutex<[Canceller; 2]>>,
+    builds: Arc<OnceLock<Arc<BuildCache>>>,
 }
 
 /// The keeper that is in use, and how to start another when it died.
@@ -160,6 +163,15 @@ impl Launcher {
         Ok(Self { slots: handles, _keepers: keepers })
     }
 
+    /// Keeps what is compiled in the slots in a folder, and takes it from there.
+    pub fn keep_builds(&self, folder: &Path) {
+        let builds = Arc::new(BuildCache::new(folder.to_owned()));
+        for slot in &self.slots {
+            // Set once, before anything is compiled.
+            let _ = slot.builds.set(builds.clone());
+        }
+    }
+
     /// The slots.
     pub fn slots(&self) -> &[SlotHandle] {
         &self.slots
@@ -209,7 +221,7 @@ impl SlotHandle {
                 }
             }
         });
-        Self { work, cancellers }
+        Self { work, cancellers, builds: Arc::default() }
     }
 
     /// Runs `task` on the slot's thread and waits for what it gives.
@@ -218,9 +230,10 @@ impl SlotHandle {
         task: impl FnOnce(&mut Confined<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (answer, answered) = oneshot::channel();
+        let builds = self.builds.get().cloned();
         let boxed = Box::new(move |pair: &mut Pair, losses: &Losses| {
-            let mut confined =
-                Confined { slot: &mut pair.slot, companion: Some(&mut pair.companion), losses };
+            let companion = Some(&mut pair.companion);
+            let mut confined = Confined { slot: &mut pair.slot, companion, builds, losses };
             // Nobody waits any more where the receiver is gone.
             let _ = answer.send(task(&mut confined));
         });
@@ -240,6 +253,7 @@ impl SlotHandle {
 pub struct Confined<'a> {
     slot: &'a mut Slot,
     companion: Option<&'a mut Slot>,
+    builds: Option<Arc<BuildCache>>,
     losses: &'a Losses,
 }
 
@@ -454,6 +468,11 @@ pub struct Prepared<'a> {
 }
 
 impl Confined<'_> {
+    /// Where builds are kept, if they are.
+    pub fn builds(&self) -> Option<Arc<BuildCache>> {
+        self.builds.clone()
+    }
+
     /// Runs a build command over `files` and takes `artifact` out afterwards.
     pub fn build(
         &mut self,
@@ -489,9 +508,10 @@ impl Confined<'_> {
 
     /// This slot and its companion, to be used at the same time. A companion has none itself.
     pub fn split(&mut self) -> (Confined<'_>, Option<Confined<'_>>) {
-        let losses = self.losses;
-        let companion = self.companion.as_deref_mut().map(|slot| Confined { slot, companion: None, losses });
-        (Confined { slot: self.slot, companion: None, losses }, companion)
+        let (losses, builds) = (self.losses, &self.builds);
+        let alone = |slot| Confined { slot, companion: None, builds: builds.clone(), losses };
+        let companion = self.companion.as_deref_mut().map(alone);
+        (alone(self.slot), companion)
     }
 
     /// Runs a program that may write and start others, once, in a confinement of its own.

@@ -6,6 +6,7 @@
 
 mod answers;
 pub mod artifacts;
+pub mod build_cache;
 pub mod compile;
 pub mod graders;
 mod judging;

@@ -172,7 +172,7 @@ async fn find_with(
 pub fn self_test(slot: &mut Confined<'_>, language: &Language) -> Result<(String, Vec<String>), OfferError> {
     let toolchain = probe(slot, language)?;
     let test = &language.self_test;
-    let compiled = compile::compile(slot, language, &Sources::single(language, &test.source))?;
+    let compiled = compile::compile_anew(slot, language, &Sources::single(language, &test.source))?;
     if compiled.outcome != CompileOutcome::Succeeded {
         return Err(OfferError::Compile { diagnostics: compiled.diagnostics });
     }

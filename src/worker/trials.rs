@@ -57,7 +57,7 @@ fn judge(
     text: &str,
     expected: Verdict,
 ) -> Result<Trial, LaunchError> {
-    let compiled = compile::compile(slot, language, &Sources::single(language, text))?;
+    let compiled = compile::compile_anew(slot, language, &Sources::single(language, text))?;
     let mut trial = Trial {
         program,
         expected,
