@@ -160,6 +160,8 @@ pub struct Compile {
     /// What its confinement allows beyond the usual.
     #[serde(default)]
     pub needs: Needs,
+    /// A header that is compiled once and handed to every compilation whose main source begins with it.
+    pub precompiled: Option<Precompiled>,
     /// CPU time of all its processes together; by default a minute.
     #[serde(default = "Compile::default_cpu_ms_limit")]
     pub cpu_ms_limit: u64,
@@ -175,6 +177,41 @@ pub struct Compile {
     /// Processes and threads at one time; by default 32.
     #[serde(default = "Compile::default_processes_limit")]
     pub processes_limit: u32,
+}
+
+/// A header that takes long to read, and that most programs begin with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Precompiled {
+    /// What programs include, like `bits/stdc++.h`.
+    pub header: String,
+    /// The command that compiles it from the file `header.h`, which includes it, to `header.gch`. It runs as the compiler
+    /// does.
+    pub argv: Vec<String>,
+    /// Where the compiler finds it: a file below the working directory.
+    pub place: String,
+    /// What the compiler's command needs besides.
+    pub flag: String,
+}
+
+impl Precompiled {
+    /// Whether a source begins with the header: nothing but comments and blank lines may come before, since what is
+    /// defined or asked of the compiler there could mean something for the header.
+    pub fn begins(&self, source: &[u8]) -> bool {
+        let wanted = format!("#include<{}>", self.header);
+        let text = String::from_utf8_lossy(source);
+        let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+        loop {
+            rest = match (rest.strip_prefix("//"), rest.strip_prefix("/*")) {
+                (Some(line), _) => line.split_once('\n').map_or("", |(_, rest)| rest),
+                (_, Some(block)) => block.split_once("*/").map_or("", |(_, rest)| rest),
+                (None, None) => break,
+            }
+            .trim_start();
+        }
+        let line: String = rest.lines().next().unwrap_or_default().split_whitespace().collect();
+        line.strip_prefix(&wanted).is_some_and(|after| after.is_empty() || after.starts_with("//"))
+    }
 }
 
 impl Compile {
@@ -566,6 +603,9 @@ impl Language {
                 false,
             )?;
             check_surroundings("compile", &compile.env, &compile.roots, &compile.needs)?;
+            if let Some(precompiled) = &compile.precompiled {
+                check_command("compile.precompiled", &precompiled.argv, &[], false)?;
+            }
             for (key, limit) in [
                 ("cpu_ms_limit", compile.cpu_ms_limit),
                 ("wall_ms_limit", compile.wall_ms_limit),

@@ -3,24 +3,32 @@
 //!
 //! A cache: what is read is checked against its digest, it is bounded, and everything in it can be thrown away.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::Sha256Digest;
+use crate::domain::verdict::Observation;
 use crate::error_chain::chain;
 use crate::languages::Language;
 use crate::languages::sources::Sources;
+
+use super::launch::{LaunchError, ProgramFile};
 
 /// How many bytes are kept; the least recently used builds go first.
 const BYTES_MAX: u64 = 1 << 30;
 /// The largest file that is read back.
 const FILE_BYTES_MAX: u64 = 512 << 20;
+/// How many programs of a process must have begun with a header before it is compiled: that takes three times as long as
+/// one of them.
+const HEADER_WANTED_MIN: u32 = 3;
 /// Changes whenever what is written changes.
 const FORMAT: &str = "assize build 1";
 /// What Debian changes with every package that it installs: a toolchain is more than the program that is started.
@@ -61,16 +69,44 @@ impl Build {
     }
 }
 
+impl Build {
+    /// A precompiled header.
+    pub fn of_header(run: &Observation, bytes: Vec<u8>) -> Self {
+        Self {
+            cpu_ms: run.cpu_ms,
+            wall_ms: run.wall_ms,
+            memory_bytes: run.memory_bytes,
+            diagnostics: String::new(),
+            diagnostics_truncated: false,
+            artifact: Some(bytes),
+            made: true,
+        }
+    }
+}
+
 /// The folder of builds.
 #[derive(Debug)]
 pub struct BuildCache {
     folder: PathBuf,
+    /// Precompiled headers in memory; none where one cannot be made.
+    headers: Mutex<BTreeMap<[u8; 32], Header>>,
+}
+
+/// A precompiled header, as far as it is there.
+#[derive(Debug)]
+enum Header {
+    /// It is not, and so many programs have begun with it.
+    Wanted(u32),
+    /// It is in memory.
+    Made(ProgramFile),
+    /// It cannot be made.
+    Unfit,
 }
 
 impl BuildCache {
     /// A cache in this folder, which is made when it is needed.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, headers: Mutex::default() }
     }
 
     /// What a program was compiled to, if it is here and whole.
@@ -89,6 +125,33 @@ impl BuildCache {
             }
         }
         build
+    }
+
+    /// A precompiled header: from memory, from disk, or made when enough programs have begun with it; the others wait.
+    pub fn header(
+        &self,
+        key: Sha256Digest,
+        place: &str,
+        make: impl FnOnce() -> Result<Option<Build>, LaunchError>,
+    ) -> Result<Option<ProgramFile>, LaunchError> {
+        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let header = headers.entry(*key.as_bytes()).or_insert(Header::Wanted(0));
+        if let Header::Wanted(count) = header {
+            *count += 1;
+            let build = match self.get(key) {
+                Some(build) => Some(build),
+                None if *count < HEADER_WANTED_MIN => return Ok(None),
+                None => make()?.inspect(|build| self.put(key, build)),
+            };
+            *header = match build.and_then(|build| build.artifact) {
+                Some(bytes) => Header::Made(ProgramFile::new(place, &bytes, false)?),
+                None => Header::Unfit,
+            };
+        }
+        match header {
+            Header::Made(file) => file.share().map(Some),
+            Header::Wanted(_) | Header::Unfit => Ok(None),
+        }
     }
 
     /// Keeps a build. One that cannot be kept is made again, which is no reason to fail.

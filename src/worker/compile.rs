@@ -4,10 +4,10 @@
 
 use crate::domain::event::CompileOutcome;
 use crate::domain::verdict::{Exit, Stop};
-use crate::languages::Language;
 use crate::languages::sources::{SourceFile, Sources};
+use crate::languages::{Compile, Language};
 
-use super::build_cache::{self, Build};
+use super::build_cache::{self, Build, BuildCache};
 use super::launch::{Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran};
 use super::text;
 
@@ -58,7 +58,8 @@ pub fn compile(
     if let Some(build) = builds.get(key) {
         return kept(language, sources, argv, build);
     }
-    let compiled = compile_anew(slot, language, sources)?;
+    let header = precompiled(slot, language, sources, &builds)?;
+    let compiled = compile_with(slot, language, sources, header)?;
     if compiled.outcome == CompileOutcome::Succeeded {
         let artifact = compiled.program.first().filter(|_| compiled.made);
         match artifact.map(|file| file.content.read_all()).transpose() {
@@ -96,16 +97,65 @@ fn kept(
     })
 }
 
-/// Compiles a program whatever is kept, once more where the sandbox fails.
+/// The language's precompiled header, where the program begins with it. Without one it is compiled as ever.
+fn precompiled(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    sources: &Sources,
+    builds: &BuildCache,
+) -> Result<Option<ProgramFile>, LaunchError> {
+    let Some(compile) = &language.compile else { return Ok(None) };
+    let Some(header) = &compile.precompiled else { return Ok(None) };
+    if !sources.sources.iter().any(|source| header.begins(&source.bytes)) {
+        return Ok(None);
+    }
+    let text = format!("#include <{}>\n", header.header);
+    let source = Sources {
+        sources: vec![SourceFile::new("header.h", text)],
+        others: Vec::new(),
+        entry: "header".to_owned(),
+    };
+    let Some(key) = build_cache::key(language, &header.argv, &source) else { return Ok(None) };
+    builds.header(key, &header.place, || {
+        let command = command_of(compile, header.argv.clone());
+        let built = slot.build(&command, &placed(&source)?, limits_of(compile), Some("header.gch"))?;
+        let run = built.ran.observation;
+        match (run.stop, run.exit, built.artifact) {
+            (Stop::None, Exit::Code(0), Some(Ok(content))) => {
+                let bytes = content.read_all();
+                let bytes =
+                    bytes.map_err(|source| LaunchError::Memory { name: header.header.clone(), source })?;
+                Ok(Some(Build::of_header(&run, bytes)))
+            }
+            _ => {
+                let said = String::from_utf8_lossy(&built.ran.stderr).into_owned();
+                tracing::warn!(language = %language.id, said, "the header cannot be precompiled");
+                Ok(None)
+            }
+        }
+    })
+}
+
+/// Compiles a program whatever is kept.
 pub fn compile_anew(
     slot: &mut Confined<'_>,
     language: &Language,
     sources: &Sources,
 ) -> Result<Compiled, LaunchError> {
+    compile_with(slot, language, sources, None)
+}
+
+/// Compiles a program, once more where the sandbox fails.
+fn compile_with(
+    slot: &mut Confined<'_>,
+    language: &Language,
+    sources: &Sources,
+    header: Option<ProgramFile>,
+) -> Result<Compiled, LaunchError> {
     let given = placed(sources)?;
     let mut tries = 0;
     loop {
-        match compile_once(slot, language, sources, &given) {
+        match compile_once(slot, language, sources, &given, header.as_ref()) {
             Err(error @ LaunchError::Sandbox(_)) if tries < SANDBOX_RETRIES => {
                 tracing::warn!(
                     error = crate::error_chain::chain(&error),
@@ -123,6 +173,7 @@ fn compile_once(
     language: &Language,
     sources: &Sources,
     given: &[ProgramFile],
+    header: Option<&ProgramFile>,
 ) -> Result<Compiled, LaunchError> {
     let names: Vec<&str> = sources.sources.iter().map(|source| source.name.as_str()).collect();
     let argv = language.compile_argv(&names, &sources.entry);
@@ -139,23 +190,17 @@ fn compile_once(
             diagnostics_truncated: false,
         });
     };
-    let limits = LaunchLimits {
-        cpu_ms: compile.cpu_ms_limit,
-        wall_ms: Some(compile.wall_ms_limit),
-        idle_ms: None,
-        memory_bytes: compile.memory_bytes_limit,
-        output_bytes: compile.output_bytes_limit,
-        processes: compile.processes_limit,
+    let command = command_of(compile, argv);
+    let built = match (header, &compile.precompiled) {
+        (Some(header), Some(precompiled)) => {
+            let mut command = command.clone();
+            command.argv.insert(1, precompiled.flag.clone());
+            let mut given = share(given)?;
+            given.push(header.share()?);
+            slot.build(&command, &given, limits_of(compile), language.made_artifact())?
+        }
+        _ => slot.build(&command, given, limits_of(compile), language.made_artifact())?,
     };
-    let env = compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let command = Command {
-        argv,
-        env,
-        roots: compile.roots.clone(),
-        needs: compile.needs.clone(),
-        memory_messages: Vec::new(),
-    };
-    let built = slot.build(&command, given, limits, language.made_artifact())?;
     let outcome = match (built.ran.observation.stop, built.ran.observation.exit) {
         (Stop::None, Exit::Code(0)) => CompileOutcome::Succeeded,
         (Stop::None | Stop::Forbidden, _) => CompileOutcome::Failed,
@@ -190,6 +235,27 @@ fn compile_once(
         diagnostics,
         diagnostics_truncated,
     })
+}
+
+fn limits_of(compile: &Compile) -> LaunchLimits {
+    LaunchLimits {
+        cpu_ms: compile.cpu_ms_limit,
+        wall_ms: Some(compile.wall_ms_limit),
+        idle_ms: None,
+        memory_bytes: compile.memory_bytes_limit,
+        output_bytes: compile.output_bytes_limit,
+        processes: compile.processes_limit,
+    }
+}
+
+fn command_of(compile: &Compile, argv: Vec<String>) -> Command {
+    Command {
+        argv,
+        env: compile.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        roots: compile.roots.clone(),
+        needs: compile.needs.clone(),
+        memory_messages: Vec::new(),
+    }
 }
 
 /// All files of a program in sealed memory, its sources first.

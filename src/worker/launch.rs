@@ -26,6 +26,9 @@ use super::build_cache::BuildCache;
 /// The keeper's executable lies beside ours; `ASSIZE_SANDBOX` names another.
 pub const KEEPER_ENV: &str = "ASSIZE_SANDBOX";
 
+/// Up to so many bytes of files fit into a build's file system beside what it makes.
+const FILES_BYTES_SMALL: u64 = 16 << 20;
+
 /// Why something could not be run: our fault, never the program's.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -482,6 +485,10 @@ impl Confined<'_> {
         artifact: Option<&str>,
     ) -> Result<Built, LaunchError> {
         let job = job(Profile::Build, command, files)?;
+        let defaults = Limits::build(limits.cpu_ms);
+        let files_bytes: u64 = job.files.iter().map(|file| file.content.len()).sum();
+        // Much of what it is given lies there too. For little the size stays, so that cells can be made ahead.
+        let more_bytes = if files_bytes > FILES_BYTES_SMALL { files_bytes } else { 0 };
         let spec = RunSpec {
             collect: artifact
                 .map(|name| Collect { name: name.to_owned(), bytes_max: limits.output_bytes })
@@ -493,7 +500,8 @@ impl Confined<'_> {
                     memory_bytes: limits.memory_bytes,
                     file_bytes: limits.output_bytes,
                     processes: limits.processes,
-                    ..wall(Limits::build(limits.cpu_ms), limits)
+                    tmpfs_bytes: defaults.tmpfs_bytes + more_bytes,
+                    ..wall(defaults, limits)
                 },
             )
         };

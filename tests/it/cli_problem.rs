@@ -725,3 +725,63 @@ fn languages_are_listed_tried_out_and_named_with_their_packages() {
 fn loudly(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
+
+/// The same program is compiled once, and never from what somebody has damaged.
+#[test]
+fn what_was_compiled_is_kept_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("submissions/accepted")).unwrap();
+    fs::create_dir_all(package.join("submissions/accepted")).unwrap();
+    let code =
+        "#include <stdio.h>\nint main() { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\\n\", a + b); }\n";
+    fs::write(package.join("submissions/accepted/sum.c"), code).unwrap();
+    let verify = || {
+        assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]).expect_code(0);
+        let kept = fs::read_dir(folder.path().join("cache/builds")).unwrap();
+        let mut kept: Vec<_> = kept.map(|entry| entry.unwrap().path()).collect();
+        kept.sort();
+        kept
+    };
+    let kept = verify();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let times = |kept: &[PathBuf]| -> Vec<_> {
+        kept.iter().map(|path| fs::metadata(path).unwrap().created().unwrap()).collect()
+    };
+    let made = times(&kept);
+    assert_eq!(verify(), kept);
+    assert_eq!(times(&kept), made, "nothing was made again");
+    for path in &kept {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(verify(), kept, "what is damaged is made again");
+    assert!(times(&kept).iter().zip(&made).all(|(now, before)| now > before));
+}
+
+/// The third program that begins with the header of everything makes it worth compiling that once.
+#[test]
+fn the_header_of_everything_is_compiled_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("submissions")).unwrap();
+    for (directory, operator) in
+        [("accepted", "+"), ("accepted", "- -"), ("wrong_answer", "-"), ("wrong_answer", "*")]
+    {
+        let folder = package.join("submissions").join(directory);
+        fs::create_dir_all(&folder).unwrap();
+        let code = format!(
+            "#include <bits/stdc++.h>\nusing namespace std;\n\
+             int main() {{ int a, b; cin >> a >> b; cout << a {operator} b << endl; }}\n"
+        );
+        fs::write(folder.join(format!("{}.cpp", operator.len() * 7 + operator.as_bytes()[0] as usize)), code)
+            .unwrap();
+    }
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    said.expect_code(0);
+    let kept = fs::read_dir(folder.path().join("cache/builds")).unwrap();
+    let sizes: Vec<u64> = kept.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+    assert_eq!(sizes.len(), 5, "four programs and the header: {sizes:?}");
+    assert_eq!(sizes.iter().filter(|size| **size > 32 << 20).count(), 1, "{sizes:?}");
+}

@@ -3,6 +3,7 @@
 //! `rig` starts all roles on a data directory of its own, `by_hand` and `load` are the baselines' tools, `sections`
 //! are the measurements.
 
+mod builds;
 mod by_hand;
 mod load;
 mod rig;
@@ -31,6 +32,8 @@ enum Section {
     Query,
     /// Replayed events per second, against consuming the stream.
     Replay,
+    /// Compiling C++, against the same compiler by hand.
+    Compile,
     /// A confined run of a small program, against a bare spawn and against bwrap and firejail where they are
     /// installed.
     Sandbox,
@@ -118,6 +121,7 @@ async fn measure(rig: &mut Rig, sections: &[Section], args: &BenchArgs) -> anyho
             Section::Verdict => sections::verdict(rig).await?,
             Section::Throughput => sections::throughput(rig).await?,
             Section::Query => sections::query(rig).await?,
+            Section::Compile => builds::compile().await?,
             // Last, for it takes the roles down.
             Section::Replay => sections::replay(rig, args.events).await?,
             Section::Sandbox => Vec::new(),

@@ -27,7 +27,7 @@ const REPLAY_ROUNDS: usize = 3;
 /// How many events are on their way at once while the history to replay is written.
 const IN_FLIGHT: usize = 256;
 
-fn ms(duration: Duration) -> f64 {
+pub(super) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
