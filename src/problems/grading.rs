@@ -520,8 +520,7 @@ mod tests {
     use super::*;
 
     const SCORING: &str = "name: Hello\ntype: scoring\n";
-    const POINTS: &str =
-        "problem_format_version: 2025-09\nname: {en: Hello}\ntype: scoring\nlimits: {time_limit: 1}\n";
+    const POINTS: &str = "problem_format_version: 2025-09\nname: {en: Hello}\ntype: scoring\nlimits: {time_limit: 1}\nuuid: 5c2a1f60-1d0e-4c8a-9b7e-2f4a6c8e0b1d\n";
 
     fn legacy() -> Scratch {
         Scratch::new().with("problem.yaml", SCORING)
