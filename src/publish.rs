@@ -187,7 +187,9 @@ impl Publisher {
         let needed = languages.iter().filter_map(|id| self.languages.get(id));
         let offers = offers::find_among(needed, launcher.slots()).await;
         let bench = Bench { languages: self.languages.clone(), offers, pool: Pool::new(launcher.slots()) };
-        let options = Options { submissions: Glob::parse(ACCEPTED).ok(), ..Options::default() };
+        // The data are for `assize problem verify`.
+        let options =
+            Options { submissions: Glob::parse(ACCEPTED).ok(), without_inputs: true, ..Options::default() };
         let (told, mut progress) = mpsc::unbounded_channel();
         verify::verify(&Arc::new(package), &bench, &options, &told).await;
         drop(told);

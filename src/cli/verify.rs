@@ -39,6 +39,9 @@ pub(crate) struct VerifyArgs {
     /// Run all testcases, also where a submission has done what it must: finds what must never happen.
     #[arg(long)]
     all: bool,
+    /// Do not check the data: no input validators, no examples of invalid data.
+    #[arg(long)]
+    no_inputs: bool,
     /// Only the submissions whose paths below submissions/ match: `*` within a name, `{a,b}`; a folder means all in it.
     #[arg(long, value_name = "GLOB")]
     submission: Option<String>,
@@ -101,6 +104,7 @@ pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<Exit> {
         time_limit_ms: args.time_limit,
         ac_to_time_limit: args.ac_to_time_limit,
         time_limit_to_tle: args.time_limit_to_tle,
+        without_inputs: args.no_inputs,
         submissions: glob(&args.submission)?,
         testcases: glob(&args.testcase)?,
     };

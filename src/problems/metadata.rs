@@ -13,6 +13,10 @@ use super::yaml::{Node, Value};
 
 const PROBLEM_YAML: &str = "problem.yaml";
 
+/// The file, in the root of a package, in which this judge records the time limit that it publishes the package with. It
+/// comes before all that the package says itself.
+pub const RECORD: &str = "assize.json";
+
 /// Used where a package states no time limit, until limits are derived from the jury's submissions.
 const TIME_LIMIT_DEFAULT_MS: u64 = 2_000;
 /// A longer time limit is taken for a slip.
@@ -133,9 +137,11 @@ impl Metadata {
         if metadata.types.is_empty() {
             metadata.types.insert(ProblemType::PassFail);
         }
-        let (milliseconds, source) = match time_limit_ms {
-            Some(milliseconds) => (milliseconds, TimeLimitSource::ProblemYaml),
-            None => read_time_limit_files(tree, reading.warnings)?,
+        let recorded = read_record(tree, reading.warnings)?;
+        let (milliseconds, source) = match (recorded, time_limit_ms) {
+            (Some(milliseconds), _) => (milliseconds, TimeLimitSource::Recorded),
+            (None, Some(milliseconds)) => (milliseconds, TimeLimitSource::ProblemYaml),
+            (None, None) => read_time_limit_files(tree, reading.warnings)?,
         };
         metadata.limits.time_limit_ms = milliseconds;
         metadata.limits.time_limit_source = source;
@@ -223,6 +229,32 @@ fn read_limits(
         }
     }
     Ok(time_limit_ms)
+}
+
+/// The time limit in milliseconds that this judge recorded, if it did.
+fn read_record(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Option<u64>, PackageError> {
+    #[derive(serde::Deserialize)]
+    struct Record {
+        time_limit: TimeLimit,
+    }
+    #[derive(serde::Deserialize)]
+    struct TimeLimit {
+        time_limit_ms: u64,
+    }
+    if tree.file(RECORD).is_none() {
+        return Ok(None);
+    }
+    let record: Record = serde_json::from_str(&tree.read_text(RECORD, warnings)?).map_err(|error| {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default().to_owned();
+        PackageError::invalid(Place::line(RECORD, error.line() as u64), what)
+    })?;
+    let milliseconds = record.time_limit.time_limit_ms;
+    if milliseconds == 0 || milliseconds as f64 > TIME_LIMIT_SECONDS_MAX * 1000.0 {
+        let what = format!("time_limit_ms: {milliseconds} is not a time limit");
+        return Err(PackageError::invalid(Place::file(RECORD), what));
+    }
+    Ok(Some(milliseconds))
 }
 
 /// The time limit from `.timelimit`, else from `domjudge-problem.ini`, else the default.

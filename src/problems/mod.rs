@@ -16,6 +16,7 @@ mod error;
 mod expectation;
 mod glob;
 mod grading;
+mod inputs;
 mod jury;
 mod metadata;
 mod open;
@@ -33,13 +34,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use about::{About, License, Person, Source};
-pub use archive::{Archive, canonical_archive, unpack, write_canonical_archive};
+pub use archive::{
+    Archive, canonical_archive, canonical_archive_with, file_in_archive, unpack, write_canonical_archive,
+};
 pub use constants::Constants;
 pub use error::{PackageError, Place, Warning};
 #[cfg(test)]
 pub(crate) use expectation::demands_of;
 pub use expectation::{Demand, Expectation, JuryVerdict, JuryVerdicts, OverallVerdict, TimeLimitUse};
 pub use glob::Glob;
+pub use inputs::{Example, ExampleKind, InputValidator, InputValidatorKind};
 pub use open::{Opened, open, open_zip};
 pub use package::{
     CaseFile, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
@@ -47,7 +51,7 @@ pub use package::{
 };
 pub use zipped::zipped_files;
 
-pub use metadata::parse_seconds;
+pub use metadata::{RECORD, parse_seconds};
 
 use crate::domain::testlib_checkers::Checker;
 use metadata::{Metadata, Name};
@@ -123,6 +127,8 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         grading: Arc::new(grading),
         grader,
         jury_submissions,
+        input_validators: inputs::find_validators(&tree, &mut warnings),
+        examples: inputs::find_examples(&tree, &mut warnings),
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
         unsupported,
@@ -436,7 +442,8 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
         ValidatorSource { path, files, standard_checker: None }
     };
     if directory == "output_validator" {
-        return vec![all_below(directory.to_owned())];
+        let all = all_below(directory.to_owned());
+        return if all.files.is_empty() { Vec::new() } else { vec![all] };
     }
     let is_header =
         |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "h" | "hh" | "hpp" | "hxx"));

@@ -10,6 +10,7 @@ use super::constants::Constants;
 use super::error::Place;
 use super::expectation::{Demand, Expectation};
 use super::grading::Settings;
+use super::inputs::{Example, InputValidator};
 use super::settings::CaseSettings;
 use crate::domain::scoring::Grading;
 use crate::domain::testlib_checkers::Checker;
@@ -52,6 +53,10 @@ pub struct Package {
     pub grader: Option<ValidatorSource>,
     /// The jury's own submissions, by path in byte order.
     pub jury_submissions: Vec<JurySubmission>,
+    /// What checks the inputs, by path in byte order.
+    pub input_validators: Vec<InputValidator>,
+    /// Data that must be refused or accepted, by path in byte order. None of it is judged by.
+    pub examples: Vec<Example>,
     /// Statements by path in byte order.
     pub statements: Vec<Statement>,
     /// Files that contestants may download, by path in byte order.
@@ -220,6 +225,8 @@ pub struct Limits {
 /// Where a time limit was found, in the order in which the places are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimitSource {
+    /// The file in which this judge records the limit that it publishes a package with.
+    Recorded,
     /// `limits.time_limit` in `problem.yaml`.
     ProblemYaml,
     /// The file `.timelimit`.

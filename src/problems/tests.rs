@@ -194,6 +194,40 @@ fn a_time_limit_is_looked_for_in_order() {
     // To be derived, which is what the format wants, and no deviation.
     let found = limit(scratch.warns(&[]));
     assert_eq!(found, (2_000, TimeLimitSource::Default));
+    // What was recorded when it was published comes before everything.
+    let scratch = scratch
+        .with("problem.yaml", "name: Hello\nlimits: {time_limit: 0.25}\n")
+        .with("assize.json", "{\"time_limit\": {\"time_limit_ms\": 3100, \"source\": \"derived\"}}\n");
+    assert_eq!(limit(scratch.warns(&[])), (3_100, TimeLimitSource::Recorded));
+    for (record, expected) in [
+        ("{\n", "assize.json:2: EOF while parsing an object"),
+        ("{}", "assize.json:1: missing field `time_limit`"),
+        ("{\"time_limit\": {\"time_limit_ms\": 0}}", "assize.json: time_limit_ms: 0 is not a time limit"),
+        (
+            "{\"time_limit\": {\"time_limit_ms\": -1}}",
+            "assize.json:1: invalid value: integer `-1`, expected u64",
+        ),
+    ] {
+        let scratch = Scratch::new().with("assize.json", record);
+        scratch.refused(expected);
+    }
+}
+
+#[test]
+fn an_archive_may_hold_one_file_more() {
+    let scratch = Scratch::new().with("a.txt", "a");
+    let plain = canonical_archive(&scratch.root).expect("an archive");
+    assert_eq!(file_in_archive(plain.bytes.as_slice(), "b.txt").expect("a tar"), None);
+    let with = canonical_archive_with(&scratch.root, "b.txt", b"bee").expect("an archive");
+    assert_eq!(file_in_archive(with.bytes.as_slice(), "b.txt").expect("a tar"), Some(b"bee".to_vec()));
+    assert_ne!(with.digest, plain.digest);
+    // As if it lay there, before and behind the others, and in the place of one that does.
+    let scratch = scratch.with("b.txt", "other");
+    for (path, content) in [("b.txt", "bee"), ("0", "zero"), ("z", "zed")] {
+        let with = canonical_archive_with(&scratch.root, path, content.as_bytes()).expect("an archive");
+        let there = Scratch::new().with("a.txt", "a").with("b.txt", "other").with(path, content);
+        assert_eq!(with, canonical_archive(&there.root).expect("an archive"), "{path}");
+    }
 }
 
 #[test]

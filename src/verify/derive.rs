@@ -26,21 +26,11 @@ const REPEATS: usize = 2;
 
 /// A derived time limit and what was met on the way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Derived {
+pub(super) struct Derived {
     /// The limit; the default one where nothing bounds it.
-    pub time_limit: TimeLimit,
+    pub(super) time_limit: TimeLimit,
     /// What is wrong or odd about it.
-    pub findings: Vec<Finding>,
-}
-
-/// The time limit that follows from the jury's submissions of a package, whether or not it states one.
-pub async fn derive_time_limit(package: &Arc<JudgePackage>, bench: &Bench) -> Derived {
-    let submissions = package.package.jury_submissions.iter();
-    let mut trials: Vec<Trial> =
-        submissions.map(|submission| Trial::new(submission.clone(), package, bench)).collect();
-    let multipliers = package.package.limits.time_multipliers;
-    let (told, _) = mpsc::unbounded_channel();
-    derive(package, bench, multipliers, &mut trials, &told).await
+    pub(super) findings: Vec<Finding>,
 }
 
 /// A submission that bounds the limit, by how long it took.
@@ -80,7 +70,9 @@ pub(super) async fn derive(
             (State::Waiting(_) | State::Ready(_), Some((testcase, cpu_ms))) => {
                 in_time.push(Bound { trial: index, testcase, cpu_ms });
             }
-            (State::Waiting(_) | State::Ready(_), None) => left_out("no testcase accepted it".to_owned()),
+            (State::Waiting(_) | State::Ready(_), None) => {
+                left_out("none of its runs ended by itself".to_owned())
+            }
         }
     }
     if in_time.is_empty() {
@@ -126,8 +118,7 @@ pub(super) async fn derive(
 }
 
 fn limit(time_limit_ms: u64, source: Source, multipliers: &TimeMultipliers) -> TimeLimit {
-    let margin = multipliers.time_limit_to_tle;
-    TimeLimit { time_limit_ms, source, margin, slowest_in_time: None, fastest_too_slow: None, machine: None }
+    TimeLimit::stated(time_limit_ms, source, multipliers.time_limit_to_tle)
 }
 
 /// For each submission the testcases on which it bounds the limit in one direction.

@@ -5,10 +5,11 @@
 //! until what it must do is done or cannot be done any more; running all testcases also finds what must never happen.
 //!
 //! A tour: [`verify`] takes one package. Where it states no time limit, `derive` measures those submissions that bound
-//! one, and `time_limit` chooses. Then each submission stands `trial`: it runs up to the limit with its margin, so that
+//! one, and `time_limit` chooses. Meanwhile `inputs` checks the data. Then each submission stands `trial`: it runs up to the limit with its margin, so that
 //! `promise` can tell what is wrong from what only a faster or slower host would see otherwise.
 
 mod derive;
+mod inputs;
 mod pool;
 mod promise;
 mod score;
@@ -28,7 +29,6 @@ use crate::problems::{Demand, Glob};
 use crate::worker::offers::Offers;
 use crate::worker::packages::JudgePackage;
 
-pub use derive::derive_time_limit;
 pub use pool::Pool;
 pub use score::VerifiedGroup;
 pub use time_limit::{Machine, Source, TimeLimit, Timed};
@@ -62,6 +62,8 @@ pub struct Options {
     pub ac_to_time_limit: Option<f64>,
     /// Takes the place of the package's `time_limit_to_tle`.
     pub time_limit_to_tle: Option<f64>,
+    /// Leave the data unchecked: no input validators, no examples of data.
+    pub without_inputs: bool,
     /// Only the submissions whose paths below `submissions/` match.
     pub submissions: Option<Glob>,
     /// Only the testcases whose paths below `data/` match.
@@ -151,6 +153,10 @@ pub struct Finding {
 }
 
 impl Finding {
+    fn error(path: Option<&str>, what: String) -> Finding {
+        Finding { is_error: true, path: path.map(str::to_owned), what }
+    }
+
     fn warning(path: Option<&str>, what: String) -> Finding {
         Finding { is_error: false, path: path.map(str::to_owned), what }
     }
@@ -169,8 +175,23 @@ pub enum Progress {
     Done(Box<Verified>),
 }
 
-/// Judges the submissions of a package, spread over the slots, and tells of each as it goes.
+/// Judges the submissions of a package and checks its data, spread over the slots, and tells of each as it goes.
 pub async fn verify(
+    package: &Arc<JudgePackage>,
+    bench: &Bench,
+    options: &Options,
+    told: &mpsc::UnboundedSender<Progress>,
+) {
+    let data = async {
+        if !options.without_inputs {
+            let findings = inputs::check(package, bench).await;
+            findings.into_iter().for_each(|finding| drop(told.send(Progress::Finding(finding))));
+        }
+    };
+    tokio::join!(data, judge(package, bench, options, told));
+}
+
+async fn judge(
     package: &Arc<JudgePackage>,
     bench: &Bench,
     options: &Options,
@@ -191,14 +212,9 @@ pub async fn verify(
         (None, None) => None,
     };
     let time_limit = match stated {
-        Some((time_limit_ms, source)) => TimeLimit {
-            time_limit_ms,
-            source,
-            margin: multipliers.time_limit_to_tle,
-            slowest_in_time: None,
-            fastest_too_slow: None,
-            machine: None,
-        },
+        Some((time_limit_ms, source)) => {
+            TimeLimit::stated(time_limit_ms, source, multipliers.time_limit_to_tle)
+        }
         None => {
             let derived = derive::derive(package, bench, multipliers, &mut trials, told).await;
             derived.findings.into_iter().for_each(|finding| tell(Progress::Finding(finding)));

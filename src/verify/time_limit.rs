@@ -41,6 +41,8 @@ pub struct TimeLimit {
 pub enum Source {
     /// The command line.
     Given,
+    /// What this judge recorded when it published the package.
+    Recorded,
     /// `limits.time_limit` in `problem.yaml`.
     ProblemYaml,
     /// The file `.timelimit`.
@@ -53,10 +55,32 @@ pub enum Source {
     Default,
 }
 
+impl TimeLimit {
+    /// One that is stated, rather than measured.
+    pub fn stated(time_limit_ms: u64, source: Source, margin: f64) -> TimeLimit {
+        TimeLimit {
+            time_limit_ms,
+            source,
+            margin,
+            slowest_in_time: None,
+            fastest_too_slow: None,
+            machine: None,
+        }
+    }
+
+    /// The file that records it in a published package ([`crate::problems::RECORD`]).
+    pub fn record(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(&serde_json::json!({ "time_limit": self }))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
 impl Source {
     /// Where a package states its limit; none where it does not.
     pub fn stated(source: TimeLimitSource) -> Option<Source> {
         match source {
+            TimeLimitSource::Recorded => Some(Source::Recorded),
             TimeLimitSource::ProblemYaml => Some(Source::ProblemYaml),
             TimeLimitSource::DotTimelimit => Some(Source::DotTimelimit),
             TimeLimitSource::DomjudgeIni => Some(Source::DomjudgeIni),
@@ -68,6 +92,7 @@ impl Source {
     pub fn words(self) -> &'static str {
         match self {
             Source::Given => "given",
+            Source::Recorded => "recorded",
             Source::ProblemYaml => "problem.yaml",
             Source::DotTimelimit => ".timelimit",
             Source::DomjudgeIni => "domjudge-problem.ini",

@@ -276,10 +276,13 @@ impl Trial {
         }
     }
 
-    /// The slowest of its accepted or too slow runs among some testcases, its time without the language's factor.
+    /// The slowest of its runs among some testcases that ended by themselves or for their time, without the language's
+    /// factor.
     pub(super) fn slowest(&self, among: &BTreeSet<u32>) -> Option<(u32, u64)> {
         let factor = self.language.as_ref()?.language.time_factor;
-        let timed = |run: &Run| matches!(run.verdict, Verdict::Ac | Verdict::Tle);
+        let timed = |run: &Run| {
+            matches!(run.verdict, Verdict::Ac | Verdict::Wa | Verdict::Pe | Verdict::Rte | Verdict::Tle)
+        };
         let runs = self.runs.iter().filter(|(index, run)| among.contains(index) && timed(run));
         let (index, run) = runs.max_by_key(|(_, run)| run.cpu_ms)?;
         #[expect(

@@ -333,6 +333,11 @@ impl Input {
     pub fn size_bytes(&self) -> u64 {
         self.0.len()
     }
+
+    /// The bytes.
+    pub fn read_all(&self) -> Result<Vec<u8>, LaunchError> {
+        self.0.read_all().map_err(memory("input"))
+    }
 }
 
 impl From<ProgramFile> for Input {

@@ -326,6 +326,41 @@ impl Validators {
         Ok(validated)
     }
 
+    /// Asks the first validator about an input alone, as input validators are: none where it accepts, else why it refuses.
+    pub fn refuse_input(
+        &self,
+        slot: &mut Confined<'_>,
+        testcase: &TestcaseData,
+        arguments: &[String],
+    ) -> Result<Option<String>, ValidatorError> {
+        let programs = self.build(slot)?;
+        let Some(program) = programs.first() else {
+            let validator = "input_validators".to_owned();
+            return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
+        };
+        let beside = program.files.iter().chain(&testcase.files);
+        let files = beside.map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+        let mut command = program.command.clone();
+        command.argv.extend(arguments.iter().cloned());
+        let input = ToolInput {
+            files: &files,
+            directories: &[],
+            stdin: Some(testcase.input.as_output()),
+            leaves: None,
+        };
+        let tool = slot.run_tool(&command, &input, program.limits)?;
+        match program.accepts(&tool) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(format!("exited with code {WRONG}"))),
+            // Whatever it did, the input is not accepted; what it said is for the package's owners, who ask.
+            Err(ValidatorError::Fault { what, said, .. }) => {
+                let what = what.replace(" instead of 42 or 43", "");
+                Ok(Some(if said.is_empty() { what } else { format!("{what}: {said}") }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lets a submission talk to the first validator, which runs in `beside`.
     pub fn talk(
         &self,

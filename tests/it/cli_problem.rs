@@ -222,6 +222,116 @@ fn what_hinges_on_the_margin_is_told_and_not_failed() {
 }
 
 #[test]
+fn data_that_is_not_as_it_should_be_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("data/sample")).unwrap();
+    let put = |path: &str, content: &str| {
+        let path = package.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    let check = |code: i32, expected: &[&str]| {
+        let arguments =
+            ["problem", "verify", package.to_str().unwrap(), "--json", "--submission", "*/sum.py"];
+        let (_, whole) = submissions_of(assize(folder.path(), &arguments).expect_code(code).json_lines());
+        let findings = whole["findings"].as_array().unwrap();
+        let said: Vec<String> = findings
+            .iter()
+            .map(|finding| {
+                let mark = if finding["is_error"] == true { "error" } else { "warning" };
+                format!(
+                    "{mark}: {}: {}",
+                    finding["path"].as_str().unwrap(),
+                    finding["what"].as_str().unwrap()
+                )
+            })
+            .collect();
+        assert_eq!(said.len(), expected.len(), "{said:#?}");
+        for (said, expected) in said.iter().zip(expected) {
+            assert!(said.contains(expected), "{said} is not {expected}");
+        }
+        whole
+    };
+    check(0, &["warning: input_validators: there are no input validators"]);
+    // It finds its arguments, its own files and nothing else, and reads the input.
+    put("problem.yaml", "name: A\n");
+    put("data/testdata.yaml", "input_validator_flags: one two\n");
+    put(
+        "input_validators/a/check.py",
+        "import sys, helper\nassert sys.argv[1:] == ['one', 'two']\nhelper.check()\n",
+    );
+    put(
+        "input_validators/a/helper.py",
+        "def check():\n    raise SystemExit(42 if input() == '1 2' else 1)\n",
+    );
+    put("input_validators/b.ctd", "INT(0, 9) SPACE INT(0, 9) NEWLINE\n");
+    put("input_validators/README.md", "These check.\n");
+    check(0, &[]);
+    put("data/secret/2.in", "11 2\n");
+    put("data/secret/2.ans", "13\n");
+    put("data/secret/3.in", "3 4 \n");
+    put("data/secret/3.ans", "7\n");
+    let whole = check(
+        1,
+        &[
+            "error: data/secret/2.in: is refused by input_validators/a: exited with code 1",
+            "error: data/secret/3.in: is refused by input_validators/a: exited with code 1",
+            "error: data/secret/2.in: is refused by input_validators/b.ctd: line 1, column 1: 11 is not between 0 and 9",
+            "error: data/secret/3.in: is refused by input_validators/b.ctd: line 1, column 4: expected a newline, found \" \\n\"",
+        ],
+    );
+    assert_eq!((&whole["ok"], &whole["tally"]["package_errors"]), (&false.into(), &4.into()));
+    let without = ["problem", "verify", package.to_str().unwrap(), "--no-inputs", "--json"];
+    assize(folder.path(), &without).expect_code(0);
+    for name in ["data/secret/2", "data/secret/3"] {
+        fs::remove_file(package.join(format!("{name}.in"))).unwrap();
+        fs::remove_file(package.join(format!("{name}.ans"))).unwrap();
+    }
+    // Programs that do not work are told, and do not make the data wrong.
+    fs::remove_dir_all(package.join("input_validators")).unwrap();
+    put("input_validators/a.cpp", "int main( {\n");
+    put("input_validators/b.ctd", "INT(0, 9) SPACE FOO\n");
+    put("input_validators/c.ctd", "ASSERT(x == 1)\n");
+    put("input_validators/d.viva", "{}\n");
+    put("input_validators/e.py", "import sys; sys.exit(0)\n");
+    let whole = check(
+        1,
+        &[
+            "error: input_validators/b.ctd: is not checktestdata: line 1: there is no command FOO",
+            "warning: input_validators/a.cpp: does not check the inputs: the program input_validators/a.cpp of the package does not compile: ",
+            "warning: input_validators/c.ctd: does not check the inputs: line 1 of the program: x is not set",
+            "error: data/secret/1.in: is refused by input_validators/e.py: exited with code 0",
+        ],
+    );
+    assert!(whole["warnings"].to_string().contains("d.viva: is written in VIVA"), "{whole:#}");
+    // Examples of data.
+    fs::remove_dir_all(package.join("input_validators")).unwrap();
+    put("input_validators/b.ctd", "INT(0, 9) SPACE INT(0, 9) NEWLINE\n");
+    put("data/invalid_input/fine.in", "1 2\n");
+    put("data/bad/wrong.in", "1  2\n");
+    put("data/bad/answered.in", "1 2\n");
+    put("data/bad/answered.ans", "3\n");
+    put("data/bad/answered.out", "3\n");
+    put("data/valid_output/x.in", "1 2\n");
+    put("data/valid_output/x.ans", "3\n");
+    put("data/valid_output/x.out", "4\n");
+    put("data/invalid_output/alone.in", "1 2\n");
+    let whole = check(
+        1,
+        &[
+            "error: data/invalid_input/fine.in: is accepted by all input validators, and must not be",
+            "error: data/bad/answered.out: is accepted by the output validator, and must not be",
+            "error: data/valid_output/x.out: is refused by the output validator, and must be accepted",
+        ],
+    );
+    assert!(
+        whole["warnings"].to_string().contains("alone.in: needs data/invalid_output/alone.ans"),
+        "{whole:#}"
+    );
+}
+
+#[test]
 fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());

@@ -22,12 +22,19 @@ fn keeps_its_promises(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let package = package(name);
     let arguments = ["problem", "verify", package.to_str().unwrap(), "--strict", "--all", "--json"];
-    let lines = assize(folder.path(), &arguments).expect_code(0).json_lines();
-    let submissions = fs::read_dir(package.join("submissions")).unwrap();
-    let submissions = submissions.map(|folder| fs::read_dir(folder.unwrap().path()).unwrap().count());
+    let mut lines = assize(folder.path(), &arguments).expect_code(0).json_lines();
+    let whole = lines.pop().unwrap();
+    let findings = whole["findings"].as_array().unwrap();
+    assert!(
+        whole.get("path").is_none() && findings.iter().all(|found| found["is_error"] == false),
+        "{whole:#}"
+    );
+    let folders = fs::read_dir(package.join("submissions")).unwrap().map(|entry| entry.unwrap().path());
+    let submissions =
+        folders.filter(|path| path.is_dir()).map(|folder| fs::read_dir(folder).unwrap().count());
     assert_eq!(lines.len(), submissions.sum::<usize>(), "{lines:#?}");
     for line in &lines {
-        assert_eq!(line["ok"], true, "{line:#}");
+        assert!(line["ok"] == true && line["sensitive"] == false, "{line:#}");
     }
 }
 
@@ -49,6 +56,12 @@ fn constants_are_put_into_programs() {
 #[test]
 fn outputs_are_handed_in_instead_of_programs() {
     keeps_its_promises("answers");
+}
+
+/// Also its data: checktestdata, a program, examples of what must be refused and accepted. And no time limit.
+#[test]
+fn what_a_jury_expects_is_read_from_everywhere() {
+    keeps_its_promises("rank");
 }
 
 #[tokio::test(flavor = "multi_thread")]

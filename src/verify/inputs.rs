@@ -1,0 +1,253 @@
+//! Checks the data of a package: every input by every input validator, and the examples of what must be refused or
+//! accepted. Findings are about the package and say nothing about its submissions.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::checktestdata::{CheckError, Program};
+use crate::domain::default_validator::{self, Comparison, Flags};
+use crate::error_chain::chain;
+use crate::problems::{Example, ExampleKind, InputValidator, InputValidatorKind, Package, Validation};
+use crate::worker::launch::{Input, ProgramFile};
+use crate::worker::packages::{JudgePackage, JudgePackageError, TestcaseData};
+use crate::worker::validators::{Pass, Validators};
+
+use super::{Bench, Finding};
+
+/// How many inputs that a validator refuses are named.
+const NAMED_MAX: usize = 5;
+/// Larger files are no descriptions, in bytes.
+const DESCRIPTION_BYTES_MAX: u64 = 1 << 20;
+
+/// An input validator, ready to be asked.
+enum Checker {
+    Program(Validators),
+    Description(Program),
+}
+
+/// What became of one question.
+enum Answer {
+    Accepted,
+    Refused(String),
+    /// The validator did not work.
+    Failed(String),
+}
+
+/// What is wrong with the data of a package.
+pub(super) async fn check(package: &Arc<JudgePackage>, bench: &Bench) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let sources = &package.package.input_validators;
+    let mut checkers: Vec<(&InputValidator, Arc<Checker>)> = Vec::new();
+    for source in sources {
+        match checker(package, source) {
+            Ok(checker) => checkers.push((source, Arc::new(checker))),
+            Err(what) => findings.push(Finding::error(Some(&source.source.path), what)),
+        }
+    }
+    let examples = package.package.examples.iter();
+    let (inputs, outputs): (Vec<&Example>, Vec<&Example>) =
+        examples.partition(|example| example.kind == ExampleKind::InvalidInput);
+    if sources.is_empty() {
+        let what = "there are no input validators, so that the inputs are not checked".to_owned();
+        findings.push(Finding::warning(Some("input_validators"), what));
+    }
+    let by_validator = checkers.iter().map(|(source, checker)| all_by(package, bench, source, checker));
+    let refused = inputs.iter().map(|example| is_refused(package, bench, &checkers, example));
+    let judged = outputs.iter().map(|example| output(package, bench, example));
+    let (by_validator, refused, judged) = tokio::join!(
+        futures::future::join_all(by_validator),
+        futures::future::join_all(refused),
+        futures::future::join_all(judged),
+    );
+    findings.extend(by_validator.into_iter().flatten());
+    findings.extend(refused.into_iter().chain(judged).flatten());
+    findings
+}
+
+fn checker(package: &JudgePackage, validator: &InputValidator) -> Result<Checker, String> {
+    if validator.kind == InputValidatorKind::Program {
+        let sources = std::slice::from_ref(&validator.source);
+        return Ok(Checker::Program(Validators::new(&package.root, sources, &package.package)));
+    }
+    let path = package.root.join(&validator.source.path);
+    let size = path.metadata().map_or(0, |metadata| metadata.len());
+    if size > DESCRIPTION_BYTES_MAX {
+        return Err(format!("is too long for checktestdata: {size} bytes, at most {DESCRIPTION_BYTES_MAX}"));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| format!("could not be read: {error}"))?;
+    let bytes = package.package.constants.put_into(bytes);
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let program = Program::parse(&text).map_err(|error| format!("is not checktestdata: {error}"))?;
+    Ok(Checker::Description(program))
+}
+
+/// Asks one validator about all testcases.
+async fn all_by(
+    package: &Arc<JudgePackage>,
+    bench: &Bench,
+    validator: &InputValidator,
+    checker: &Arc<Checker>,
+) -> Vec<Finding> {
+    let asked = package.testcases.iter().map(|testcase| async move {
+        let stated = &package.package.testcases[testcase.index as usize - 1];
+        let arguments = stated.input_validator_arguments.of(validator.name()).iter().chain(&stated.arguments);
+        let (arguments, index) = (arguments.cloned().collect(), testcase.index as usize - 1);
+        let data = {
+            let package = package.clone();
+            move || package.testcases[index].data()
+        };
+        (testcase.name.as_str(), ask(bench, checker, arguments, data).await)
+    });
+    let mut refused = Vec::new();
+    let mut failed = None;
+    for (testcase, answer) in futures::future::join_all(asked).await {
+        match answer {
+            Answer::Accepted => {}
+            Answer::Refused(why) => refused.push((testcase, why)),
+            Answer::Failed(why) => {
+                failed.get_or_insert(why);
+            }
+        }
+    }
+    let by = &validator.source.path;
+    let mut findings: Vec<Finding> = refused
+        .iter()
+        .take(NAMED_MAX)
+        .map(|(testcase, why)| {
+            Finding::error(Some(&format!("data/{testcase}.in")), format!("is refused by {by}: {why}"))
+        })
+        .collect();
+    if refused.len() > NAMED_MAX {
+        let what = format!("refuses {} of {} inputs", refused.len(), package.testcases.len());
+        findings.push(Finding::error(Some(by), what));
+    }
+    if let Some(why) = failed {
+        findings.push(Finding::warning(Some(by), format!("does not check the inputs: {why}")));
+    }
+    findings
+}
+
+/// Asks a validator about an input.
+async fn ask(
+    bench: &Bench,
+    checker: &Arc<Checker>,
+    arguments: Vec<String>,
+    data: impl FnOnce() -> Result<Arc<TestcaseData>, JudgePackageError> + Send + 'static,
+) -> Answer {
+    let failed = |error: &JudgePackageError| match error {
+        JudgePackageError::Validator(error) if !error.said().is_empty() => {
+            let said = error.said().lines().find(|line| line.contains("error")).unwrap_or(error.said());
+            Answer::Failed(format!("{}: {}", chain(error), said.trim()))
+        }
+        error => Answer::Failed(chain(error)),
+    };
+    let Some(slot) = bench.pool.slot().await else { return Answer::Failed("there is no slot".to_owned()) };
+    let checker = checker.clone();
+    let answered = slot.call(move |confined| {
+        let data = data()?;
+        match &*checker {
+            Checker::Program(validators) => {
+                let refused = validators.refuse_input(confined, &data, &arguments)?;
+                Ok::<_, JudgePackageError>(refused.map_or(Answer::Accepted, Answer::Refused))
+            }
+            Checker::Description(program) => {
+                let input = data.input.read_all()?;
+                Ok(match program.check(&input) {
+                    Ok(()) => Answer::Accepted,
+                    Err(CheckError::Rejected(rejection)) => Answer::Refused(rejection.to_string()),
+                    Err(error) => Answer::Failed(error.to_string()),
+                })
+            }
+        }
+    });
+    match answered.await {
+        Ok(answer) => answer,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Whether at least one validator refuses an input that none may accept.
+async fn is_refused(
+    package: &Arc<JudgePackage>,
+    bench: &Bench,
+    checkers: &[(&InputValidator, Arc<Checker>)],
+    example: &Example,
+) -> Option<Finding> {
+    let mut failed = None;
+    for (_, checker) in checkers {
+        let path = package.root.join(&example.input_path);
+        let answer = ask(bench, checker, Vec::new(), move || example_data(&path, None)).await;
+        match answer {
+            Answer::Refused(_) => return None,
+            Answer::Accepted => {}
+            Answer::Failed(why) => failed = Some(why),
+        }
+    }
+    let path = Some(example.input_path.as_str());
+    match failed {
+        Some(why) => {
+            Some(Finding::warning(path, format!("no input validator refuses it, and one failed: {why}")))
+        }
+        None => Some(Finding::error(path, "is accepted by all input validators, and must not be".to_owned())),
+    }
+}
+
+fn example_data(input: &Path, answer: Option<&Path>) -> Result<Arc<TestcaseData>, JudgePackageError> {
+    let read = |path: &Path| {
+        let io = |source| JudgePackageError::Io { operation: "read", path: path.to_owned(), source };
+        std::fs::read(path).map_err(io)
+    };
+    let answer = answer.map(read).transpose()?.unwrap_or_default();
+    let input = Input::new("input", &read(input)?)?;
+    Ok(Arc::new(TestcaseData::new(input, answer, Vec::new())))
+}
+
+/// Asks the output validator about an example of an output. Where it talks to submissions, or hands on what they read, one
+/// output says nothing.
+async fn output(package: &Arc<JudgePackage>, bench: &Bench, example: &Example) -> Option<Finding> {
+    let (answer, output) = example.output.as_ref()?;
+    let is_dialogue = |validation: &Validation| {
+        matches!(
+            validation,
+            Validation::Custom { interactive: true, .. } | Validation::Custom { multi_pass: true, .. }
+        )
+    };
+    if is_dialogue(&package.package.validation) {
+        return None;
+    }
+    let path = Some(output.as_str());
+    let slot = bench.pool.slot().await?;
+    let (judged, example_of) = (package.clone(), example.clone());
+    let (answer, output_path) = (package.root.join(answer), package.root.join(output));
+    let accepted = slot.call(move |confined| {
+        let data = example_data(&judged.root.join(&example_of.input_path), Some(&answer))?;
+        let io = |source| JudgePackageError::Io { operation: "read", path: output_path.clone(), source };
+        let output = std::fs::read(&output_path).map_err(io)?;
+        let Package { validation, validator_flags, .. } = &judged.package;
+        match (validation, &judged.validators) {
+            (Validation::Custom { .. }, Some(validators)) => {
+                let output = ProgramFile::new("output", &output, false)?.content;
+                let pass = Pass::first(&data, validator_flags)?;
+                Ok::<_, JudgePackageError>(validators.validate(confined, &pass, &output)?.accepted)
+            }
+            _ => {
+                let flags = Flags::parse(validator_flags).map_err(|source| JudgePackageError::Flags {
+                    testcase: example_of.path.clone(),
+                    source,
+                })?;
+                Ok(default_validator::compare(&data.answer, &output, &flags) == Comparison::Accepted)
+            }
+        }
+    });
+    let must_accept = example.kind == ExampleKind::ValidOutput;
+    match accepted.await {
+        Ok(accepted) if accepted == must_accept => None,
+        Ok(true) => {
+            Some(Finding::error(path, "is accepted by the output validator, and must not be".to_owned()))
+        }
+        Ok(false) => {
+            Some(Finding::error(path, "is refused by the output validator, and must be accepted".to_owned()))
+        }
+        Err(error) => Some(Finding::warning(path, format!("could not be checked: {}", chain(&error)))),
+    }
+}
