@@ -91,6 +91,10 @@ pub(super) async fn derive(
     let mut too_slow = Vec::new();
     for (index, wanted) in above.bounding() {
         let trial = &trials[index];
+        // One that ran out of time on the clock is too slow by any limit, whatever its other runs took.
+        if trial.ran_out_on_the_clock(wanted) {
+            continue;
+        }
         let Some((testcase, cpu_ms)) = trial.slowest(wanted) else { continue };
         if cpu_ms <= caps(&by_rule).cap_ms {
             too_slow.push(Bound { trial: index, testcase, cpu_ms });

@@ -276,6 +276,11 @@ impl Trial {
         }
     }
 
+    /// Whether the clock ended one of its runs on some testcases, so that its CPU time says nothing.
+    pub(super) fn ran_out_on_the_clock(&self, among: &BTreeSet<u32>) -> bool {
+        self.runs.iter().any(|(index, run)| among.contains(index) && run.is_too_slow_on_the_clock())
+    }
+
     /// The slowest of its runs among some testcases that ended by themselves or for their time, without the language's
     /// factor.
     pub(super) fn slowest(&self, among: &BTreeSet<u32>) -> Option<(u32, u64)> {

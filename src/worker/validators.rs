@@ -477,9 +477,16 @@ impl Validators {
     }
 }
 
-/// Whether the validator died of writing to a submission that had ended.
+/// Whether the validator died of writing to a submission that had ended: of the signal, or of the error that runtimes
+/// make of it (Python says `BrokenPipeError: [Errno 32] Broken pipe` and exits with 1 or 120).
 fn hung_up(talk: &Talk) -> bool {
-    !talk.tool_ended_first && talk.tool.ran.observation.exit == Exit::Signal(SIGPIPE)
+    let run = &talk.tool.ran;
+    let told = || String::from_utf8_lossy(&run.stderr).contains("Broken pipe");
+    !talk.tool_ended_first
+        && match run.observation.exit {
+            Exit::Signal(signal) => signal == SIGPIPE,
+            Exit::Code(_) => run.observation.stop == Stop::None && told(),
+        }
 }
 
 impl Program {

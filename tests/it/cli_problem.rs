@@ -185,6 +185,25 @@ fn a_time_limit_is_derived_from_all_that_must_be_in_time() {
 }
 
 #[test]
+fn a_submission_that_sleeps_is_too_slow_by_any_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::remove_dir_all(package.join("data/sample")).unwrap();
+    fs::write(package.join("problem.yaml"), "name: A\nlimits: {time_resolution: 0.5}\n").unwrap();
+    fs::write(package.join("data/secret/2.in"), "20 30\n").unwrap();
+    fs::write(package.join("data/secret/2.ans"), "50\n").unwrap();
+    fs::create_dir_all(package.join("submissions/time_limit_exceeded")).unwrap();
+    let sleepy = "import time\na, b = map(int, input().split())\nif a > 9: time.sleep(1e6)\nprint(a + b)\n";
+    fs::write(package.join("submissions/time_limit_exceeded/sleepy.py"), sleepy).unwrap();
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let (submissions, whole) = submissions_of(said.expect_code(0).json_lines());
+    // Not the time of the testcase that it answers at once.
+    assert!(whole["time_limit"].get("fastest_too_slow").is_none(), "{whole:#}");
+    assert!(!whole["findings"].to_string().contains("no time limit is at least"), "{whole:#}");
+    assert_eq!(submissions["time_limit_exceeded/sleepy.py"]["got"], "ILE", "{submissions:#?}");
+}
+
+#[test]
 fn what_hinges_on_the_margin_is_told_and_not_failed() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
@@ -624,6 +643,10 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
     check(host, "import time; time.sleep(1000)", 1, "ILE", "");
     // What becomes of a submission after it was refused does not matter.
     check("raise SystemExit(43)", "input(); raise SystemExit(3)", 1, "WA", "");
+    // Its last words to a submission that has ended are lost, and that is no fault of its own.
+    let parting =
+        "import sys\nprint(1, flush=True)\nsys.stdin.read()\nprint('bye', flush=True)\nsys.exit(43)\n";
+    check(parting, "input()", 1, "WA", "");
     // The validator's own failures.
     check("raise SystemExit(0)", sum, 5, "JE", "exited with code 0");
     check("import os; os.abort()", sum, 5, "JE", "was ended by signal 6");
