@@ -125,7 +125,7 @@ async fn only_the_languages_of_a_problem_are_taken() {
     for (hard, verdict) in [("999983 1", Verdict::Ac), ("499992 499992", Verdict::Wa)] {
         let taken = api.post("/v1/submissions", &outputs(hard)).await;
         assert_eq!(taken.status, 202, "{}", taken.text);
-        let id = taken.json["submission_id"].as_str().unwrap().parse().unwrap();
+        let id = taken.json["id"].as_str().unwrap().parse().unwrap();
         assert_eq!(api.judge.verdict(id).await.verdict, verdict, "{hard}");
     }
     worker.stop().await;
