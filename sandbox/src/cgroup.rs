@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::Layer;
 
@@ -17,6 +18,9 @@ const PREFIX: &str = "assize-";
 
 /// The file of a cgroup2 by which all that is in a group and below is killed, whatever it forks meanwhile.
 const KILL: &str = "cgroup.kill";
+
+/// How long what was killed may take to be gone.
+const DYING_MAX: Duration = Duration::from_secs(5);
 
 /// One hierarchy in which we can make groups.
 #[derive(Debug, Clone)]
@@ -194,6 +198,11 @@ fn remove(group: &Path) {
     let _ = fs::remove_dir(group);
 }
 
+/// Whether anything lives in a group of cgroup2 or below it.
+fn is_populated(group: &Path) -> bool {
+    fs::read_to_string(group.join("cgroup.events")).is_ok_and(|text| field(&text, "populated") == Some(1))
+}
+
 /// The groups of one keeper, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Groups {
@@ -255,8 +264,12 @@ impl Groups {
     /// what each process depends on.
     pub(crate) fn kill(&self) {
         for (kind, path) in &self.made {
-            if matches!(kind, Kind::V2Memory | Kind::V2Empty) {
-                let _ = fs::write(path.join(KILL), "1");
+            if matches!(kind, Kind::V2Memory | Kind::V2Empty) && fs::write(path.join(KILL), "1").is_ok() {
+                // Dying takes a moment, and only an empty group can be removed.
+                let start = Instant::now();
+                while is_populated(path) && start.elapsed() < DYING_MAX {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
             }
         }
     }
