@@ -243,5 +243,6 @@ pub(crate) fn assert_clean(place: &mut Place, clean: &SealedFile) {
     assert_eq!(outcome.report.end, End::Finished);
     assert_eq!(outcome.report.exit, Exit::Exited(0));
     assert_eq!(outcome.report.processes_reaped, 1);
-    assert!(outcome.report.memory_bytes_peak < 4 << 20, "{:?}", outcome.report);
+    // Nothing of what ran before: what is left is the size of the cell, which is more in a debug build.
+    assert!(outcome.report.memory_bytes_peak < 8 << 20, "{:?}", outcome.report);
 }
