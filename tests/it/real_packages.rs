@@ -81,11 +81,16 @@ async fn a_real_package_is_published_and_judged() {
     let wrong = judge.submit("qaly", "python3", "print(1.0)").await;
     assert_eq!(judge.verdict(accepted).await.verdict, Verdict::Ac);
     assert_eq!(judge.verdict(wrong).await.verdict, Verdict::Wa);
-    // What it needs and we cannot do yet is told, and nothing is published.
-    let scoring =
-        publish::publish(&judge.store, &judge.judge, &shared.join("oddecho"), Timestamp::now()).await;
-    let refused = scoring.unwrap_err().to_string();
-    assert!(refused.contains("scoring"), "{refused}");
-    assert!(judge.judge.problem(&"oddecho".parse().unwrap()).await.unwrap().is_none());
+    // One with points: the first subtask is echoing five words, the second any number.
+    publish::publish(&judge.store, &judge.judge, &shared.join("oddecho"), Timestamp::now()).await.unwrap();
+    let whole = "print(*[input() for _ in range(int(input()))][::2], sep='\\n')\n";
+    let first = "input()\nprint(*[input() for _ in range(5)][::2], sep='\\n')\n";
+    for (code, verdict, score) in
+        [(whole, Verdict::Ac, "100"), (first, Verdict::Pa, "50"), ("print(1)", Verdict::Wa, "0")]
+    {
+        let id = judge.submit("oddecho", "python3", code).await;
+        let issued = judge.verdict(id).await;
+        assert_eq!((issued.verdict, issued.score.as_deref()), (verdict, Some(score)), "{issued:?}");
+    }
     worker.stop().await;
 }

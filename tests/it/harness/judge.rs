@@ -120,7 +120,7 @@ impl TestJudge {
     async fn worker_in_mode(&self, name: &str, slots: usize, mode: Mode) -> TestWorker {
         let launcher = Launcher::start(slots).unwrap();
         let languages = Languages::embedded().unwrap();
-        let needed = ["c", "cpp17", "python3"].iter().filter_map(|id| languages.get(id));
+        let needed = ["c", "cpp17", "python3", "output"].iter().filter_map(|id| languages.get(id));
         let offers = offers::find_among(needed, launcher.slots()).await;
         assert!(offers.absent.is_empty(), "{:?}", offers.absent);
         let store = JetStreamStore::connect(&self.nats.settings(Role::Worker), PATIENCE).await.unwrap();
