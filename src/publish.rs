@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tempfile::TempPath;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::domain::event::{ObjectLocation, ProblemLimits, ProblemPublished, Sample};
@@ -18,11 +19,11 @@ use crate::domain::ids::{InvalidId, ProblemId, Sha256Digest};
 use crate::error_chain::chain;
 use crate::judge::{Judge, JudgeError};
 use crate::languages::{Languages, OUTPUT};
-use crate::problems::{self, Glob, Mode, Opened, Package, PackageError, Place, Warning};
+use crate::problems::{self, Glob, Mode, Opened, Package, PackageError, Place, TimeLimitSource, Warning};
 use crate::store::StoreError;
 use crate::store::blobs::{COMPRESSION_LEVEL, MAX_BLOB_BYTES};
 use crate::store::jetstream::JetStreamStore;
-use crate::verify::{self, Bench, Options, Pool, Progress};
+use crate::verify::{self, Bench, Options, Pool, Progress, TimeLimit};
 use crate::worker::launch::{LaunchError, Launcher};
 use crate::worker::offers;
 use crate::worker::packages::{JudgePackage, JudgePackageError};
@@ -147,12 +148,30 @@ impl Publisher {
             // Early: what is refused need not be verified.
             return Err(JudgeError::Revision { expected, current: revision }.into());
         }
-        let is_current = current.is_some_and(|current| current.package == prepared.digest);
+        if let Some(current) = &current
+            && prepared.states_no_time_limit()
+            && let Some(record) = self.time_limit_record(current).await?
+        {
+            // It may be the same package with the limit that was derived for it.
+            let with_record = content(&prepared.opened, Some(record)).await?;
+            if with_record.digest == current.package {
+                prepared.content = with_record;
+            }
+        }
+        let is_current = current.is_some_and(|current| current.package == prepared.content.digest);
         let mut verified = None;
         if !is_current && wish.verify {
-            let findings = self.verify(&prepared).await?;
+            let (findings, time_limit) = self.verify(&prepared).await?;
             verified = Some(findings.is_empty());
             prepared.warnings.extend(findings);
+            if let Some(limit) = time_limit.filter(|limit| limit.source == verify::Source::Derived) {
+                let record = limit.record().map_err(|error| PublishError::Read {
+                    path: problems::RECORD.to_owned(),
+                    source: error.into(),
+                })?;
+                prepared.content = content(&prepared.opened, Some(record)).await?;
+                prepared.package.limits.time_limit_ms = limit.time_limit_ms;
+            }
         } else if !is_current {
             verified = Some(false);
             let what = "published without verifying that the jury's accepted submissions are accepted";
@@ -161,8 +180,26 @@ impl Publisher {
         record(&self.store, &self.judge, prepared, verified, wish.expected_revision, now).await
     }
 
-    /// Runs the accepted jury submissions. What could not be looked at is told.
-    async fn verify(&self, prepared: &Prepared) -> Result<Vec<Warning>, PublishError> {
+    /// The file with the time limit that was derived for a revision, if one was.
+    async fn time_limit_record(&self, revision: &ProblemPublished) -> Result<Option<Vec<u8>>, PublishError> {
+        let fetched = temporary()?;
+        match self.store.fetch_package(&revision.object, &fetched).await {
+            Ok(()) => {}
+            // An erased package is published again, and its limit is derived again.
+            Err(StoreError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        blocking(move || {
+            let unreadable = |source| PublishError::Read { path: fetched.display().to_string(), source };
+            let file = File::open(&fetched).map_err(unreadable)?;
+            let archive = zstd::stream::read::Decoder::new(file).map_err(unreadable)?;
+            Ok(problems::file_in_archive(archive, problems::RECORD)?)
+        })
+        .await
+    }
+
+    /// Runs the accepted jury submissions. What could not be looked at is told, and by which limit they were held.
+    async fn verify(&self, prepared: &Prepared) -> Result<(Vec<Warning>, Option<TimeLimit>), PublishError> {
         let finding = |place: &str, what: String| Warning { place: Place::file(place), what };
         let package = JudgePackage::new(prepared.package.clone(), prepared.opened.root())
             .map_err(PublishError::Unjudgeable)?;
@@ -176,7 +213,7 @@ impl Publisher {
         }
         if languages.is_empty() {
             let what = "there is none in a language that is known here, so nothing was verified".to_owned();
-            return Ok(vec![finding("submissions/accepted", what)]);
+            return Ok((vec![finding("submissions/accepted", what)], None));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let starting = tokio::task::spawn_blocking(move || Launcher::start(cores.min(SLOTS_MAX)));
@@ -194,6 +231,7 @@ impl Publisher {
         verify::verify(&Arc::new(package), &bench, &options, &told).await;
         drop(told);
         let (mut broken, mut unseen) = (Vec::new(), Vec::new());
+        let mut time_limit = None;
         while let Some(progress) = progress.recv().await {
             match progress {
                 Progress::Done(verified) => match (verified.fault, verified.ok) {
@@ -208,10 +246,11 @@ impl Publisher {
                     let found_at = finding(found.path.as_deref().unwrap_or("problem.yaml"), found.what);
                     if found.is_error { broken.push(found_at) } else { unseen.push(found_at) }
                 }
-                Progress::Testcase(_) | Progress::TimeLimit(_) => {}
+                Progress::TimeLimit(limit) => time_limit = Some(limit),
+                Progress::Testcase(_) => {}
             }
         }
-        if broken.is_empty() { Ok(unseen) } else { Err(PublishError::NotAccepted(broken)) }
+        if broken.is_empty() { Ok((unseen, time_limit)) } else { Err(PublishError::NotAccepted(broken)) }
     }
 }
 
@@ -221,19 +260,46 @@ struct Prepared {
     problem: ProblemId,
     package: Package,
     warnings: Vec<Warning>,
+    content: Content,
+}
+
+impl Prepared {
+    fn states_no_time_limit(&self) -> bool {
+        self.package.limits.time_limit_source == TimeLimitSource::Default
+    }
+}
+
+/// The canonical content of a package.
+struct Content {
     digest: Sha256Digest,
-    /// Size of the canonical content.
     bytes: u64,
-    /// The canonical content as it is stored.
-    compressed: tempfile::TempPath,
+    /// As it is stored.
+    compressed: TempPath,
 }
 
 async fn prepare(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, PublishError> {
     let (path, name) = (path.to_owned(), name.cloned());
-    match tokio::task::spawn_blocking(move || prepare_blocking(&path, name.as_ref())).await {
-        Ok(prepared) => prepared,
+    blocking(move || prepare_blocking(&path, name.as_ref())).await
+}
+
+/// The canonical content of an open package, with this record of its time limit if there is one.
+async fn content(opened: &Opened, record: Option<Vec<u8>>) -> Result<Content, PublishError> {
+    let root = opened.root().to_owned();
+    blocking(move || content_blocking(&root, record.as_deref())).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
+) -> Result<T, PublishError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+fn temporary() -> Result<TempPath, PublishError> {
+    let unwritable = |source| PublishError::Read { path: std::env::temp_dir().display().to_string(), source };
+    Ok(tempfile::NamedTempFile::new().map_err(unwritable)?.into_temp_path())
 }
 
 fn prepare_blocking(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, PublishError> {
@@ -263,15 +329,21 @@ fn prepare_blocking(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, P
     for testcase in &package.testcases {
         testcase.name.parse::<crate::domain::ids::TestcaseName>()?;
     }
-    let unwritable = |source| PublishError::Read { path: std::env::temp_dir().display().to_string(), source };
-    let (file, compressed) = tempfile::NamedTempFile::new().map_err(unwritable)?.into_parts();
+    let content = content_blocking(opened.root(), None)?;
+    Ok(Prepared { opened, problem, package, warnings: loaded.warnings, content })
+}
+
+fn content_blocking(root: &Path, record: Option<&[u8]>) -> Result<Content, PublishError> {
+    let compressed = temporary()?;
+    let unwritable = |source| PublishError::Read { path: compressed.display().to_string(), source };
+    let file = File::create(&compressed).map_err(unwritable)?;
     let encoder = zstd::stream::write::Encoder::new(BufWriter::new(file), COMPRESSION_LEVEL);
     let mut content = Counting { inner: encoder.map_err(unwritable)?, bytes: 0 };
-    let digest = problems::write_canonical_archive(opened.root(), &mut content)?.parse()?;
+    let with = record.map(|record| (problems::RECORD, record));
+    let digest = problems::write_canonical_archive(root, with, &mut content)?.parse()?;
     let bytes = content.bytes;
-    let finished = content.inner.finish().and_then(|mut file| file.flush());
-    finished.map_err(unwritable)?;
-    Ok(Prepared { opened, problem, package, warnings: loaded.warnings, digest, bytes, compressed })
+    content.inner.finish().and_then(|mut file| file.flush()).map_err(unwritable)?;
+    Ok(Content { digest, bytes, compressed })
 }
 
 async fn record(
@@ -284,17 +356,17 @@ async fn record(
 ) -> Result<Published, PublishError> {
     let warnings = prepared.warnings;
     if let Some(current) = judge.problem(&prepared.problem).await?
-        && current.package == prepared.digest
+        && current.package == prepared.content.digest
     {
         let (revision, sequence) = judge.publish_after(expected_revision, current, now).await?;
         return Ok(Published { revision, sequence, is_new: false, warnings });
     }
     let samples = put_samples(store, prepared.opened.root(), &prepared.package).await?;
-    let object = store.put_package_file(prepared.digest, &prepared.compressed).await?;
+    let object = store.put_package_file(prepared.content.digest, &prepared.content.compressed).await?;
     let described = described(
         prepared.problem,
-        prepared.digest,
-        prepared.bytes,
+        prepared.content.digest,
+        prepared.content.bytes,
         object,
         &prepared.package,
         samples,

@@ -25,50 +25,18 @@ pub struct Archive {
 /// Builds the canonical archive of a package directory in memory.
 pub fn canonical_archive(dir: &Path) -> Result<Archive, PackageError> {
     let mut bytes = Vec::new();
-    let digest = write_canonical_archive(dir, &mut bytes)?;
-    Ok(Archive { bytes, digest })
-}
-
-/// Builds the canonical archive of a package directory with one file in it that does not lie there: at `path`, which is
-/// plain and below the root. It takes the place of one that does.
-pub fn canonical_archive_with(dir: &Path, path: &str, content: &[u8]) -> Result<Archive, PackageError> {
-    let mut bytes = Vec::new();
-    let digest = write_archive(dir, Some((path, content)), &mut bytes)?;
+    let digest = write_canonical_archive(dir, None, &mut bytes)?;
     Ok(Archive { bytes, digest })
 }
 
 /// Writes the canonical archive of a package directory to `sink` and returns its digest: SHA-256 in lower-case
-/// hexadecimal. With `io::sink()` it only computes the digest.
-pub fn write_canonical_archive(dir: &Path, sink: impl Write) -> Result<String, PackageError> {
-    write_archive(dir, None, sink)
-}
-
-/// The file at `path` in a canonical archive, if it is there.
-pub fn file_in_archive(archive: impl Read, path: &str) -> Result<Option<Vec<u8>>, PackageError> {
-    let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        if *entry.path_bytes() == *path.as_bytes() && entry.size() <= tree::TEXT_BYTES_MAX {
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(damaged)?;
-            return Ok(Some(content));
-        }
-    }
-    Ok(None)
-}
-
-fn header(size_bytes: u64, executable: bool) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_mode(if executable { 0o755 } else { 0o644 });
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(size_bytes);
-    header
-}
-
-fn write_archive(dir: &Path, with: Option<(&str, &[u8])>, sink: impl Write) -> Result<String, PackageError> {
+/// hexadecimal. With `io::sink()` it only computes the digest. `with` is the path and the content of a file in it that
+/// does not lie in the directory, or takes the place of one that does: plain and below the root.
+pub fn write_canonical_archive(
+    dir: &Path,
+    with: Option<(&str, &[u8])>,
+    sink: impl Write,
+) -> Result<String, PackageError> {
     // What a scan warns about is ignored here in the same way as it is by `load`.
     let tree = Tree::scan(dir, &mut Vec::new())?;
     let mut builder = tar::Builder::new(Hashing { inner: sink, hasher: Sha256::new() });
@@ -102,6 +70,31 @@ fn write_archive(dir: &Path, with: Option<(&str, &[u8])>, sink: impl Write) -> R
     let mut hashing = builder.into_inner().map_err(write)?;
     hashing.flush().map_err(write)?;
     Ok(hex::encode(hashing.hasher.finalize()))
+}
+
+/// The file at `path` in a canonical archive, if it is there.
+pub fn file_in_archive(archive: impl Read, path: &str) -> Result<Option<Vec<u8>>, PackageError> {
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        if *entry.path_bytes() == *path.as_bytes() && entry.size() <= tree::TEXT_BYTES_MAX {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(damaged)?;
+            return Ok(Some(content));
+        }
+    }
+    Ok(None)
+}
+
+fn header(size_bytes: u64, executable: bool) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_mode(if executable { 0o755 } else { 0o644 });
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size_bytes);
+    header
 }
 
 /// Unpacks an archive into `into`, which is created and must be empty. Only plain files with paths that stay inside

@@ -34,9 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use about::{About, License, Person, Source};
-pub use archive::{
-    Archive, canonical_archive, canonical_archive_with, file_in_archive, unpack, write_canonical_archive,
-};
+pub use archive::{Archive, canonical_archive, file_in_archive, unpack, write_canonical_archive};
 pub use constants::Constants;
 pub use error::{PackageError, Place, Warning};
 #[cfg(test)]

@@ -213,18 +213,24 @@ fn a_time_limit_is_looked_for_in_order() {
     }
 }
 
+fn archive_with(dir: &Path, path: &str, content: &[u8]) -> Archive {
+    let mut bytes = Vec::new();
+    let digest = write_canonical_archive(dir, Some((path, content)), &mut bytes).expect("an archive");
+    Archive { bytes, digest }
+}
+
 #[test]
 fn an_archive_may_hold_one_file_more() {
     let scratch = Scratch::new().with("a.txt", "a");
     let plain = canonical_archive(&scratch.root).expect("an archive");
     assert_eq!(file_in_archive(plain.bytes.as_slice(), "b.txt").expect("a tar"), None);
-    let with = canonical_archive_with(&scratch.root, "b.txt", b"bee").expect("an archive");
+    let with = archive_with(&scratch.root, "b.txt", b"bee");
     assert_eq!(file_in_archive(with.bytes.as_slice(), "b.txt").expect("a tar"), Some(b"bee".to_vec()));
     assert_ne!(with.digest, plain.digest);
     // As if it lay there, before and behind the others, and in the place of one that does.
     let scratch = scratch.with("b.txt", "other");
     for (path, content) in [("b.txt", "bee"), ("0", "zero"), ("z", "zed")] {
-        let with = canonical_archive_with(&scratch.root, path, content.as_bytes()).expect("an archive");
+        let with = archive_with(&scratch.root, path, content.as_bytes());
         let there = Scratch::new().with("a.txt", "a").with("b.txt", "other").with(path, content);
         assert_eq!(with, canonical_archive(&there.root).expect("an archive"), "{path}");
     }

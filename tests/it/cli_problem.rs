@@ -683,6 +683,9 @@ async fn publishing_adds_a_revision_and_a_broken_package_changes_nothing() {
     let package = small_package(folder.path());
     let publish = || assize(judge.nats.root(), &["problem", "publish", package.to_str().unwrap(), "--json"]);
     assert_eq!(publish().expect_code(0).json_lines()[0]["revision"], 1);
+    // It states no time limit, so one was derived, and stays with the revision.
+    let published = judge.judge.problem(&"a".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(published.limits.time_limit_ms, 1000);
     assert_eq!(publish().expect_code(0).json_lines()[0]["revision"], 1);
     fs::write(package.join("data/secret/2.in"), "2 2\n").unwrap();
     fs::write(package.join("data/secret/2.ans"), "4\n").unwrap();
