@@ -16,7 +16,7 @@ static const short refused[] = {
     SYS_modify_ldt, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_fanotify_init, SYS_inotify_init1, SYS_mknod,
     SYS_mknodat, SYS_fsopen, SYS_fsmount, SYS_open_tree, SYS_move_mount, SYS_mount_setattr, SYS_seccomp, SYS_syslog,
     SYS_landlock_create_ruleset, SYS_landlock_restrict_self, SYS_quotactl, SYS_adjtimex, SYS_settimeofday,
-    SYS_clock_settime, SYS_sched_setscheduler, SYS_sched_setaffinity, SYS_setpriority, SYS_vmsplice, SYS_chown,
+    SYS_clock_settime, SYS_sched_setaffinity, SYS_setpriority, SYS_vmsplice, SYS_chown,
     SYS_fchown, SYS_setxattr, SYS_memfd_secret, SYS_mlockall, SYS_vhangup, SYS_rt_sigqueueinfo, SYS_timer_create,
 };
 static char is_refused[1024];
