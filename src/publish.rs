@@ -134,6 +134,7 @@ pub async fn publish(
 impl Publisher {
     /// A publisher that verifies with these languages. The sandbox is started when the first package is verified.
     pub fn new(store: JetStreamStore, judge: Judge, languages: Languages) -> Self {
+        let languages = languages.preferring(offers::is_installed);
         Self { store, judge, languages, one_at_a_time: Semaphore::new(1) }
     }
 

@@ -52,7 +52,9 @@ pub(crate) async fn run(args: SubmitArgs) -> anyhow::Result<Exit> {
     let code = String::from_utf8(bytes).map_err(|_| Usage(format!("{name} is not UTF-8")))?;
     let language = match &args.language {
         Some(language) => language.clone(),
+        // What every worker has comes before what starts slowly and may be absent.
         None => Languages::embedded()?
+            .for_tools()
             .of_file(&args.file.to_string_lossy())
             .map(|language| language.id.clone())
             .ok_or_else(|| Usage(format!("the language of {name} cannot be told; say --language")))?,

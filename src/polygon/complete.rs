@@ -64,7 +64,7 @@ pub(super) fn complete(
     to: &Path,
 ) -> Result<usize, ImportError> {
     let from = from.canonicalize().map_err(io("found", from))?;
-    let languages = Languages::embedded()?;
+    let languages = Languages::embedded()?.for_tools();
     let mut maker = Maker { from: &from, problem, languages: &languages, programs: BTreeMap::new() };
     let mut made = 0;
     for (index, test) in problem.tests.iter().enumerate() {
