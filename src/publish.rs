@@ -103,11 +103,23 @@ pub struct Published {
 /// How a package is published.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// Run the accepted jury submissions first, and refuse the package where one is not accepted.
-    pub verify: bool,
+    /// Whether the accepted jury submissions are run first. A package is refused where one is not accepted.
+    pub verify: Verify,
     /// The revision that must be current; 0 for none.
     pub expected_revision: Option<u32>,
     /// The problem, where the package's own name does not count.
+/// Which packages are verified before they are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// All.
+    #[default]
+    Always,
+    /// Those that state no time limit, since that follows from the jury's submissions.
+    ForTimeLimit,
+    /// None: a time limit that is not stated is the default one.
+    Never,
+}
+
     pub problem: Option<ProblemId>,
 }
 
@@ -161,7 +173,12 @@ impl Publisher {
         }
         let is_current = current.is_some_and(|current| current.package == prepared.content.digest);
         let mut verified = None;
-        if !is_current && wish.verify {
+        let verify = match wish.verify {
+            Verify::Always => true,
+            Verify::ForTimeLimit => prepared.states_no_time_limit(),
+            Verify::Never => false,
+        };
+        if !is_current && verify {
             let (findings, time_limit) = self.verify(&prepared).await?;
             verified = Some(findings.is_empty());
             prepared.warnings.extend(findings);

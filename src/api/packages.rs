@@ -21,7 +21,7 @@ use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{ProblemId, Sha256Digest};
 use crate::package_cache::{CacheError, CachedPackage};
 use crate::problems::{self, Constants, Mode, Package, StatementKind};
-use crate::publish::Wish;
+use crate::publish::{Verify, Wish};
 use crate::statements::{self, Markup, ShownSample, Statement};
 
 use super::State;
@@ -127,7 +127,8 @@ impl Packages {
             .parse()
             .map_err(|error: crate::domain::ids::InvalidId| ApiError::parameter("id", error.to_string()))?;
         let expected_revision = expected(if_match.0.as_deref(), if_none_match.0.as_deref())?;
-        let wish = Wish { verify: verify.0, expected_revision, problem: Some(problem) };
+        let verify = if verify.0 { Verify::Always } else { Verify::Never };
+        let wish = Wish { verify, expected_revision, problem: Some(problem) };
         let published = state.publisher.publish(&body.path, &wish, Timestamp::now()).await?;
         let revision = published.revision;
         let warnings = published.warnings.into_iter().map(|warning| PackageWarning {

@@ -12,7 +12,7 @@ use crate::error_chain::chain;
 use crate::judge::Judge;
 use crate::languages::Languages;
 use crate::nats_server::Role;
-use crate::publish::{PublishError, Publisher, Wish};
+use crate::publish::{PublishError, Publisher, Verify, Wish};
 use crate::store::jetstream::JetStreamStore;
 
 use super::connection::NatsArgs;
@@ -69,7 +69,8 @@ async fn publish(args: PublishArgs) -> anyhow::Result<Exit> {
     let store = JetStreamStore::connect(&settings, PATIENCE).await?;
     let judge = Judge::new(Arc::new(store.clone()), "/assize/cli");
     let publisher = Publisher::new(store, judge, Languages::embedded()?);
-    let wish = Wish { verify: !args.no_verify, ..Wish::default() };
+    let verify = if args.no_verify { Verify::Never } else { Verify::Always };
+    let wish = Wish { verify, ..Wish::default() };
     let mut exit = Exit::Done;
     for folder in &args.packages {
         let shown = folder.display();

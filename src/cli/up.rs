@@ -24,8 +24,7 @@ use crate::languages::Languages;
 use crate::nats_server::{ConnectSettings, NatsServer, Options, Role, Status};
 use crate::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
 use crate::projection::Projection;
-use crate::publish::{self, PublishError, Publisher};
-use crate::store::jetstream::JetStreamStore;
+use crate::publish::{PublishError, Publisher, Verify, Wish};
 use crate::store::presence::{self, Directory};
 use crate::streams;
 use crate::worker::launch::Launcher;
@@ -271,14 +270,15 @@ async fn start_api(
 ) -> anyhow::Result<RunningApi> {
     let store = connect_at_start(settings, API_PATIENCE).await?;
     let projection = Projection::start(store.clone(), data).await?;
+    let judge = Judge::new(Arc::new(store.clone()), "/assize/api");
+    let publisher = Publisher::new(store.clone(), judge.clone(), languages.clone());
     let beside = Some(PathBuf::from("problems")).filter(|folder| folder.is_dir());
     if let Some(folder) = args.problems.clone().or(beside) {
-        publish_all(&store, &folder).await?;
+        publish_all(&publisher, &folder).await?;
     }
     let directory = Directory::start(store.client()).await?;
-    let judge = Judge::new(Arc::new(store.clone()), "/assize/api");
     let state = Arc::new(State {
-        publisher: Publisher::new(store.clone(), judge.clone(), languages.clone()),
+        publisher,
         // The same as a worker's in this data directory.
         packages: PackageCache::new(data.join("cache").join("packages"), BYTES_MAX_DEFAULT),
         judge,
@@ -418,17 +418,25 @@ impl Roles {
     }
 }
 
-/// Publishes every package below `folder`. A broken one is told and left out; the others are published.
-async fn publish_all(store: &JetStreamStore, folder: &Path) -> anyhow::Result<()> {
-    let judge = Judge::new(Arc::new(store.clone()), "/assize/api");
+/// Publishes every package below `folder`. A broken one is told and left out; the others are published, those without a
+/// time limit with the one that follows from their jury's submissions.
+async fn publish_all(publisher: &Publisher, folder: &Path) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("cannot read the folder of problems {}", folder.display()))?;
     let mut packages: Vec<PathBuf> =
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    packages.retain(|path| path.join("problem.yaml").is_file());
+    let is_archive = |path: &Path| path.extension().is_some_and(|end| end == "zip" || end == "kpp");
+    packages.retain(|path| path.join("problem.yaml").is_file() || path.is_file() && is_archive(path));
     packages.sort();
     for package in packages {
-        match publish::publish(store, &judge, &package, Timestamp::now()).await {
+        let wish = |verify| Wish { verify, ..Wish::default() };
+        let mut done = publisher.publish(&package, &wish(Verify::ForTimeLimit), Timestamp::now()).await;
+        if let Err(error @ PublishError::CannotConfine(_)) = &done {
+            let error = chain(error);
+            tracing::warn!(package = %package.display(), error, "its time limit cannot be derived here");
+            done = publisher.publish(&package, &wish(Verify::Never), Timestamp::now()).await;
+        }
+        match done {
             Ok(published) => tracing::info!(
                 problem.id = %published.revision.problem,
                 revision = published.revision.revision,
