@@ -34,6 +34,11 @@ impl Glob {
             .any(|prefix| self.patterns.iter().any(|pattern| is_match(pattern, prefix)))
     }
 
+    /// Whether it matches a path itself, whatever lies above.
+    pub fn matches_whole(&self, path: &str) -> bool {
+        self.patterns.iter().any(|pattern| is_match(pattern, path))
+    }
+
     /// Whether it is this path without any wildcard.
     pub fn is(&self, path: &str) -> bool {
         self.text.trim_matches('/') == path

@@ -353,8 +353,10 @@ fn held(trial: &Trial, package: &JudgePackage, caps: Caps) -> (Held, Verdict) {
         }
     };
     let (at_limit, with_margin) = (overall(View::AtLimit), overall(View::WithMargin));
-    let score = outcome(View::AtLimit).and_then(|outcome| score::seen(&package.package.grading, &outcome));
-    let seen = Seen { testcases: &testcases, at_limit, with_margin, score };
+    let outcome = outcome(View::AtLimit);
+    let score = outcome.as_ref().and_then(|outcome| score::seen(&package.package.grading, outcome));
+    let groups = outcome.as_ref().map(score::of_groups).unwrap_or_default();
+    let seen = Seen { testcases: &testcases, at_limit, with_margin, score, groups: &groups };
     (promise::hold(&trial.submission.demands, &seen), at_limit)
 }
 

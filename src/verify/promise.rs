@@ -24,6 +24,8 @@ pub(super) struct Seen<'a> {
     pub(super) with_margin: Verdict,
     /// The score and the best that can be had, in a scoring problem.
     pub(super) score: Option<(f64, f64)>,
+    /// The scores of the test groups, by their paths below `data/`.
+    pub(super) groups: &'a [(String, f64)],
 }
 
 /// What came of holding a submission to its demands.
@@ -130,18 +132,30 @@ fn broken(demand: &Demand, seen: &Seen<'_>, view: View) -> Option<String> {
     score_broken(demand, seen)
 }
 
-/// Why a demand on the score is not kept, if it is not. Scores of groups are not looked at.
+/// Why a demand on the score is not kept, if it is not.
 fn score_broken(demand: &Demand, seen: &Seen<'_>) -> Option<String> {
     let (score, best) = seen.score?;
     // Decimal scores as binary numbers: equal up to what their sums may be off.
-    let tolerance = 1e-9 * score.abs().max(1.0);
+    let tolerance = |score: f64| 1e-9 * score.abs().max(1.0);
+    let is_out =
+        |score: f64, low: f64, high: f64| score < low - tolerance(score) || score > high + tolerance(score);
     let by = &demand.origin;
-    if let Some((low, high)) = demand.score.filter(|_| demand.testcases.is_none())
-        && (score < low - tolerance || score > high + tolerance)
-    {
-        return Some(format!("its score is {score}, where {by} expects {low} to {high}"));
+    match (demand.score, &demand.testcases) {
+        (Some((low, high)), None) if is_out(score, low, high) => {
+            return Some(format!("its score is {score}, where {by} expects {low} to {high}"));
+        }
+        (Some((low, high)), Some(glob)) => {
+            let mut groups = seen.groups.iter().filter(|(name, _)| glob.matches_whole(name)).peekable();
+            if groups.peek().is_none() {
+                return Some(format!("there is no test group {glob}, for which {by} expects a score"));
+            }
+            if let Some((name, score)) = groups.find(|(_, score)| is_out(*score, low, high)) {
+                return Some(format!("its score in {name} is {score}, where {by} expects {low} to {high}"));
+            }
+        }
+        _ => {}
     }
-    if demand.is_partial && score >= best - tolerance {
+    if demand.is_partial && score >= best - tolerance(score) {
         return Some(format!("its score is {score}, which is the best, where {by} expects less"));
     }
     None
@@ -189,6 +203,7 @@ fn is_overall(verdict: Verdict, expected: OverallVerdict) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problems::Glob;
 
     use Verdict::{Ac, Mle, Ole, Rte, Tle, Wa, Wtl};
 
@@ -211,7 +226,7 @@ mod tests {
     fn seen(testcases: &[VerifiedTestcase]) -> Seen<'_> {
         let (at_limit, with_margin) =
             (first_failing(testcases, View::AtLimit), first_failing(testcases, View::WithMargin));
-        Seen { testcases, at_limit, with_margin, score: None }
+        Seen { testcases, at_limit, with_margin, score: None, groups: &[] }
     }
 
     fn demands(directory: &str, version: &str) -> Vec<Demand> {
@@ -286,7 +301,13 @@ mod tests {
     #[test]
     fn what_does_not_compile_is_only_what_was_expected_if_that_was_expected() {
         let of = |directory: &str| {
-            let seen = Seen { testcases: &[], at_limit: Verdict::Ce, with_margin: Verdict::Ce, score: None };
+            let seen = Seen {
+                testcases: &[],
+                at_limit: Verdict::Ce,
+                with_margin: Verdict::Ce,
+                score: None,
+                groups: &[],
+            };
             hold(&demands(directory, "2025-09"), &seen)
         };
         assert_eq!(of("compiler_error"), Held::Kept);
@@ -300,14 +321,25 @@ mod tests {
     fn scores_are_compared_up_to_the_tolerance() {
         let of = |demand: Demand, score: f64| {
             let testcases = [testcase("secret/1", Ac, Ac)];
-            let score = Some((score, 100.0));
-            hold(&[demand], &Seen { testcases: &testcases, at_limit: Ac, with_margin: Ac, score })
+            let groups = [("secret".to_owned(), score), ("secret/a".to_owned(), 30.0)];
+            let (score, groups) = (Some((score, 100.0)), groups.as_slice());
+            hold(&[demand], &Seen { testcases: &testcases, at_limit: Ac, with_margin: Ac, score, groups })
         };
         let any = || Demand::anything("x".to_owned());
         let range = |low, high| Demand { score: Some((low, high)), ..any() };
         assert_eq!(of(range(10.0, 20.0), 20.000_000_000_1), Held::Kept);
         assert_eq!(of(range(0.3, 0.3), 0.1 + 0.2), Held::Kept);
         assert!(matches!(of(range(10.0, 20.0), 21.0), Held::Broken(_)));
+        let of_group = |glob: &str, low, high| Demand {
+            testcases: Some(Glob::parse(glob).unwrap()),
+            ..range(low, high)
+        };
+        assert_eq!(of(of_group("secret/a", 30.0, 30.0), 50.0), Held::Kept);
+        assert_eq!(of(of_group("secret", 50.0, 50.0), 50.0), Held::Kept);
+        assert_eq!(of(of_group("secret/*", 0.0, 31.0), 50.0), Held::Kept);
+        assert!(matches!(of(of_group("secret/a", 31.0, 40.0), 50.0), Held::Broken(_)));
+        let Held::Broken(why) = of(of_group("secret/b", 0.0, 40.0), 50.0) else { panic!() };
+        assert!(why.contains("no test group secret/b"), "{why}");
         let partial = Demand { is_partial: true, ..any() };
         assert_eq!(of(partial.clone(), 99.0), Held::Kept);
         assert!(matches!(of(partial, 100.0), Held::Broken(_)));

@@ -36,10 +36,19 @@ impl From<&GroupOutcome> for VerifiedGroup {
 /// The score and the best that the package names, as far as demands are held against them. Where low scores are good or
 /// no best one is named, none is too good to be partial.
 pub(super) fn seen(grading: &Grading, outcome: &Outcome) -> Option<(f64, f64)> {
-    let number = |score: &Score| score.to_string().parse::<f64>().ok();
     let best = grading.best_stated().filter(|_| grading.objective == Objective::Max);
     let best = best.as_ref().and_then(number).unwrap_or(f64::INFINITY);
     Some((number(outcome.score.as_ref()?)?, best))
+}
+
+/// The scores of the test groups, as far as demands are held against them.
+pub(super) fn of_groups(outcome: &Outcome) -> Vec<(String, f64)> {
+    let scored = |group: &GroupOutcome| Some((group.name.clone(), number(group.score.as_ref()?)?));
+    outcome.groups.iter().filter_map(scored).collect()
+}
+
+fn number(score: &Score) -> Option<f64> {
+    score.to_string().parse().ok()
 }
 
 /// What is odd about the score of a submission that does what is expected; empty mostly.
