@@ -39,9 +39,6 @@ pub enum PublishError {
     /// The package is broken.
     #[error(transparent)]
     Package(#[from] PackageError),
-    /// It asks for what this judge cannot do yet, so that it would be judged wrongly.
-    #[error("the package needs what this judge cannot do yet: {}", listed(.0))]
-    Unsupported(Vec<Warning>),
     /// It allows sources that are larger than any that can be stored.
     #[error(
         "limits.code is {code_bytes} bytes, and no source larger than {MAX_BLOB_BYTES} bytes can be stored"
@@ -108,6 +105,9 @@ pub struct Wish {
     /// The revision that must be current; 0 for none.
     pub expected_revision: Option<u32>,
     /// The problem, where the package's own name does not count.
+    pub problem: Option<ProblemId>,
+}
+
 /// Which packages are verified before they are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
@@ -118,9 +118,6 @@ pub enum Verify {
     ForTimeLimit,
     /// None: a time limit that is not stated is the default one.
     Never,
-}
-
-    pub problem: Option<ProblemId>,
 }
 
 /// Publishes packages, one at a time: verifying takes all cores.
@@ -332,14 +329,6 @@ fn prepare_blocking(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, P
     {
         return Err(PublishError::ShortName(name.to_string()));
     }
-    let asked = package.unsupported().iter().map(|unsupported| Warning {
-        place: unsupported.place.clone(),
-        what: unsupported.feature.to_string(),
-    });
-    let asked: Vec<Warning> = asked.collect();
-    if !asked.is_empty() {
-        return Err(PublishError::Unsupported(asked));
-    }
     if package.limits.code_bytes > MAX_BLOB_BYTES as u64 {
         return Err(PublishError::CodeLimit { code_bytes: package.limits.code_bytes });
     }
@@ -446,7 +435,7 @@ fn described(
             output_limit_bytes: package.limits.output_bytes,
             code_limit_bytes: package.limits.code_bytes,
         },
-        testcases_total: package.testcases.len() as u32,
+        testcases_total: package.testcases_total() as u32,
         samples,
         published_at: now,
         languages_allowed: package.languages(),
@@ -482,7 +471,7 @@ impl PublishError {
                 Some(vec![Warning { place: place.clone(), what: what.clone() }])
             }
             Self::Package(PackageError::Deviations { warnings }) => Some(warnings.clone()),
-            Self::Unsupported(faults) | Self::NotAccepted(faults) => Some(faults.clone()),
+            Self::NotAccepted(faults) => Some(faults.clone()),
             Self::CodeLimit { .. } | Self::Name(_) => whole(self.to_string()),
             Self::Unjudgeable(error) if error.is_final() => whole(chain(error)),
             Self::Package(_)

@@ -279,7 +279,6 @@ impl From<PublishError> for ApiError {
         if let Some(faults) = error.faults() {
             let code = match error {
                 PublishError::NotAccepted(_) => "package_not_verified",
-                PublishError::Unsupported(_) => "package_unsupported",
                 _ => "invalid_package",
             };
             return Self::package(code, chain(&error), &faults);
@@ -410,9 +409,6 @@ pub(super) fn explanation(code: &str) -> Option<&'static str> {
         }
         "invalid_package" => {
             "The package is broken; `errors` names each file with its line and what is wrong."
-        }
-        "package_unsupported" => {
-            "The package needs what this judge cannot do; `errors` names where it asks for it."
         }
         "package_not_verified" => {
             "Jury submissions that must be accepted are not; `errors` names them. Nothing was published."

@@ -220,18 +220,13 @@ fn load(folder: &Path, mode: Mode) -> anyhow::Result<Loaded> {
         }
         Err(error @ PackageError::Invalid { .. }) => return Ok(broken(Vec::new(), chain(&error))),
     };
-    let asked: Vec<String> = loaded.package.unsupported().iter().map(ToString::to_string).collect();
-    if !asked.is_empty() {
-        let what = format!("needs what this judge cannot do yet: {}", asked.join("; "));
-        return Ok(broken(loaded.warnings, what));
-    }
     match JudgePackage::new(loaded.package, opened.root()) {
         Ok(package) => Ok(Loaded {
             folder: folder.to_owned(),
             _opened: Some(opened),
             warnings: loaded.warnings,
             title: package.package.title(&["en"]).to_owned(),
-            testcases_total: package.testcases.len(),
+            testcases_total: package.package.testcases_total(),
             memory_bytes: package.package.limits.memory_bytes,
             submissions: package.package.jury_submissions.clone(),
             package: Ok(Some(package)),

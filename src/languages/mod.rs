@@ -95,7 +95,7 @@ pub struct Language {
     #[serde(default)]
     pub extensions: Vec<String>,
     /// Codes of the ICPC's list of languages that packages mean it by, besides its id, its aliases, and its id without
-    /// the number at its end.
+    /// the number at its end. The first is the one that packages are told, instead of the id.
     #[serde(default)]
     pub package_codes: Vec<String>,
     /// Of the languages with the same extension, the one with the highest preference is meant.
@@ -264,6 +264,17 @@ pub struct Run {
     /// of these words has exceeded the memory limit.
     #[serde(default)]
     pub memory_messages: Vec<String>,
+    /// What a run says on standard error that fails for what this implementation of the language lacks. A program of the
+    /// jury that does not state its language is then taken for another of the same extension.
+    #[serde(default)]
+    pub lacking_messages: Vec<String>,
+}
+
+impl Run {
+    /// Whether a run that failed did so for what this implementation of the language lacks. `said` are its last words.
+    pub fn lacks(&self, said: &str) -> bool {
+        self.lacking_messages.iter().any(|message| said.contains(message))
+    }
 }
 
 /// What the confinement of a command allows beyond the usual, because its runtime would not start without. Whatever is
@@ -412,6 +423,19 @@ impl Languages {
         self.preferring(|language| language.for_tools)
     }
 
+    /// The other languages that files of this one may be taken for, the most preferred first: for a program that does not
+    /// state its language and does not work in this one.
+    pub fn instead_of(&self, language: &Language) -> Vec<&Language> {
+        let lists = language.extensions.iter().filter_map(|extension| self.ids_by_extension.get(extension));
+        let mut others: Vec<&Language> = Vec::new();
+        for other in lists.flatten().filter_map(|id| self.by_id.get(id)) {
+            if other.id != language.id && !others.iter().any(|known| known.id == other.id) {
+                others.push(other);
+            }
+        }
+        others
+    }
+
     /// All languages by id.
     pub fn iter(&self) -> impl Iterator<Item = &Language> {
         self.by_id.values()
@@ -476,6 +500,11 @@ impl Language {
             Some(codes) => codes.iter().any(|code| self.answers_to(code)),
             None => !self.is_output(),
         }
+    }
+
+    /// The code of the ICPC's list that packages are told it by.
+    pub fn package_code(&self) -> &str {
+        self.package_codes.first().unwrap_or(&self.id)
     }
 
     /// Whether a package that names the language `code`, as a folder of included files or in a list of what is allowed,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::error::{PackageError, Place, Warning};
 use super::metadata::{Metadata, Reading};
-use super::package::{Group, ProblemType, Testcase};
+use super::package::{Group, ProblemType, StaticTestcase, Testcase};
 use super::tree::Tree;
 use super::yaml::{Node, Value};
 use crate::domain::scoring::{
@@ -15,6 +15,8 @@ use crate::domain::scoring::{
 
 /// The most points that the secret data of a 2025-09 problem give where nothing else is stated.
 const SECRET_MAX_SCORE: u64 = 100;
+/// What a testcase of the static validator is called in its group.
+const STATIC_TESTCASE: &str = "static_validation";
 
 /// The rules by which groups are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ struct PointsKeys {
     aggregation: Option<(Aggregation, u64)>,
     require_pass: Option<(Vec<String>, u64)>,
     static_score: Option<(StaticScore, u64)>,
+    static_arguments: Option<(Vec<String>, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +164,9 @@ impl Settings {
                 };
                 self.points.static_score = Some((score, node.line));
             }
+            (Style::Points, "static_validator_args") => {
+                self.points.static_arguments = Some((reading.arguments(node, key)?, node.line));
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -247,25 +253,42 @@ pub(crate) struct Parts<'a> {
     pub(crate) testcases: &'a [Testcase],
     /// How many programs there are that grade.
     pub(crate) graders: usize,
+    /// The program that judges sources, where there is one.
+    pub(crate) static_validator: Option<&'a str>,
+}
+
+/// What the groups of a package make.
+pub(crate) struct Built {
+    pub(crate) grading: Grading,
+    /// In the tree they have the places after those of the other testcases.
+    pub(crate) static_testcases: Vec<StaticTestcase>,
 }
 
 /// The tree of groups with its rules.
-pub(crate) fn build(parts: &Parts<'_>, warnings: &mut Vec<Warning>) -> Result<Grading, PackageError> {
+pub(crate) fn build(parts: &Parts<'_>, warnings: &mut Vec<Warning>) -> Result<Built, PackageError> {
     let metadata = parts.metadata;
     let is_scoring = metadata.types.contains(&ProblemType::Scoring);
-    let mut building = Building { parts, warnings, is_scoring };
+    let mut building = Building { parts, warnings, is_scoring, static_testcases: Vec::new() };
     let root = match parts.style {
         Style::Points if is_scoring => building.points_root()?,
         Style::Legacy | Style::Points => building.legacy(&parts.groups[0])?,
     };
+    let static_testcases = building.static_testcases;
+    if let Some(validator) = parts.static_validator.filter(|_| static_testcases.is_empty()) {
+        let what = "is not used: no test group states a static_validation_score".to_owned();
+        warnings.push(Warning { place: Place::file(validator), what });
+    }
     let custom_score = metadata.validation.as_ref().is_some_and(|key| key.score);
-    Ok(Grading { scoring: is_scoring, objective: metadata.grading.objective, custom_score, root })
+    let objective = metadata.grading.objective;
+    let grading = Grading { scoring: is_scoring, objective, custom_score, root };
+    Ok(Built { grading, static_testcases })
 }
 
 struct Building<'a> {
     parts: &'a Parts<'a>,
     warnings: &'a mut Vec<Warning>,
     is_scoring: bool,
+    static_testcases: Vec<StaticTestcase>,
 }
 
 impl<'a> Building<'a> {
@@ -298,6 +321,7 @@ impl<'a> Building<'a> {
             self.warn_of_points_keys(group);
         }
         let mut items = Vec::new();
+        items.extend(self.static_testcase(group, true)?.map(|(index, _)| Item::Testcase(index)));
         for child in self.children(group) {
             items.push(match child {
                 Child::Testcase(index) => Item::Testcase(index),
@@ -334,7 +358,9 @@ impl<'a> Building<'a> {
                 let what = format!("{key} is not permitted here: samples give no points");
                 return Err(PackageError::invalid(place(group, *line), what));
             }
-            let items_of = self.testcases_below(&group.path).map(Item::Testcase).collect();
+            let mut items_of = Vec::new();
+            items_of.extend(self.static_testcase(group, true)?.map(|(index, _)| Item::Testcase(index)));
+            items_of.extend(self.testcases_below(&group.path).map(Item::Testcase));
             let rules = Rules::Samples;
             items.push(Item::Group(Box::new(scoring::Group {
                 name: group.path.clone(),
@@ -364,9 +390,9 @@ impl<'a> Building<'a> {
             return Err(PackageError::invalid(place(nested, 1), what));
         }
         if below.is_empty() {
-            self.require_earlier(secret, &rules, &BTreeMap::new())?;
+            self.require_earlier(secret, &mut rules, &BTreeMap::new())?;
             let items = self.testcases_below("secret").map(Item::Testcase).collect();
-            return Ok(self.finish_points(secret, rules, items));
+            return self.finish_points(secret, rules, items);
         }
         let loose = self.parts.testcases.iter().find(|testcase| testcase.group == "secret");
         if let Some(loose) = loose {
@@ -374,17 +400,20 @@ impl<'a> Building<'a> {
             return Err(PackageError::invalid(Place::file(&loose.input_path), what));
         }
         let mut earlier = BTreeMap::new();
-        self.require_earlier(secret, &rules, &earlier)?;
+        self.require_earlier(secret, &mut rules, &earlier)?;
         let mut items = Vec::new();
         let mut total = Some(Score::zero());
         for group in below {
-            let rules_of = self.points_rules(group, Aggregation::PassFail, None)?;
+            let mut rules_of = self.points_rules(group, Aggregation::PassFail, None)?;
             self.check_against_secret(group, &rules_of, &rules)?;
-            self.require_earlier(group, &rules_of, &earlier)?;
+            self.require_earlier(group, &mut rules_of, &earlier)?;
             earlier.insert(group.path.clone(), rules_of.aggregation);
             total = total.zip(rules_of.max_score.clone()).map(|(sum, max)| sum + max);
             let items_of = self.testcases_below(&group.path).map(Item::Testcase).collect();
-            items.push(Item::Group(Box::new(self.finish_points(group, rules_of, items_of))));
+            items.push(Item::Group(Box::new(self.finish_points(group, rules_of, items_of)?)));
+        }
+        if let Some((StaticScore::Points(score), _)) = &secret.grading.points.static_score {
+            total = total.map(|total| total + score.clone());
         }
         if let (Aggregation::Sum, Some(max), Some(total)) = (rules.aggregation, &rules.max_score, total)
             && total != *max
@@ -393,8 +422,7 @@ impl<'a> Building<'a> {
             let what = format!("the groups' maximum scores add up to {total}, and max_score is {max}");
             self.warnings.push(Warning { place: place(secret, line), what });
         }
-        rules.static_case = None;
-        Ok(self.finish_points(secret, rules, items))
+        self.finish_points(secret, rules, items)
     }
 
     fn points_rules(
@@ -439,15 +467,22 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    /// What a group requires must have been judged before it, and be able to pass.
+    /// What a group requires must have been judged before it, and be able to pass. Groups are named by their paths below
+    /// `data`; a name without `secret/` is understood.
     fn require_earlier(
-        &self,
+        &mut self,
         group: &Group,
-        rules: &PointsRules,
+        rules: &mut PointsRules,
         earlier: &BTreeMap<String, Aggregation>,
     ) -> Result<(), PackageError> {
         let line = group.grading.points.require_pass.as_ref().map_or(1, |(_, line)| *line);
-        for name in rules.require_pass.iter().filter(|name| *name != "sample") {
+        for name in rules.require_pass.iter_mut().filter(|name| *name != "sample") {
+            let whole = format!("secret/{name}");
+            if !earlier.contains_key(name) && earlier.contains_key(&whole) {
+                let what = format!("require_pass: {name} is the group {whole}, which should be named so");
+                self.warnings.push(Warning { place: place(group, line), what });
+                *name = whole;
+            }
             let what = match earlier.get(name) {
                 Some(Aggregation::PassFail) => continue,
                 Some(_) => format!("require_pass: {name} is not a pass-fail group"),
@@ -458,8 +493,67 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    fn finish_points(&self, group: &Group, rules: PointsRules, items: Vec<Item>) -> scoring::Group {
-        scoring::Group { name: group.path.clone(), rules: Rules::Points(rules), items }
+    fn finish_points(
+        &mut self,
+        group: &Group,
+        mut rules: PointsRules,
+        mut items: Vec<Item>,
+    ) -> Result<scoring::Group, PackageError> {
+        rules.static_case = self.static_testcase(group, rules.aggregation == Aggregation::PassFail)?;
+        if let Some((index, _)) = rules.static_case {
+            // It costs next to nothing, and nothing is run where it refuses.
+            items.insert(0, Item::Testcase(index));
+        }
+        Ok(scoring::Group { name: group.path.clone(), rules: Rules::Points(rules), items })
+    }
+
+    /// The testcase of the static validator that a group asks for, by its place, with the most points that it gives.
+    fn static_testcase(
+        &mut self,
+        group: &Group,
+        is_pass_fail: bool,
+    ) -> Result<Option<(u32, Score)>, PackageError> {
+        let keys = &group.grading.points;
+        let Some((score, line)) = &keys.static_score else {
+            if let Some((_, line)) = &keys.static_arguments {
+                let what = "static_validator_args without a static_validation_score, ignored".to_owned();
+                self.warnings.push(Warning { place: place(group, *line), what });
+            }
+            return Ok(None);
+        };
+        let is_sample = group.path == "sample";
+        let fault = match score {
+            _ if self.parts.metadata.types.contains(&ProblemType::SubmitAnswer) => {
+                Some("static_validation_score, but submissions are outputs and no programs")
+            }
+            _ if self.parts.static_validator.is_none() => {
+                Some("static_validation_score, but there is no program in static_validator")
+            }
+            StaticScore::PassFail if !is_pass_fail => {
+                Some("static_validation_score is pass-fail, and the group is not")
+            }
+            StaticScore::Points(_) if is_pass_fail && !is_sample => Some(
+                "static_validation_score must be pass-fail: nothing in this group gives points of its own",
+            ),
+            _ => None,
+        };
+        if let Some(what) = fault {
+            return Err(PackageError::invalid(place(group, *line), what));
+        }
+        let name = format!("{}/{STATIC_TESTCASE}", group.path);
+        if let Some(testcase) = self.parts.testcases.iter().find(|testcase| testcase.name == name) {
+            let what = "has the name of the static validation of its group";
+            return Err(PackageError::invalid(Place::file(&testcase.input_path), what));
+        }
+        let arguments = keys.static_arguments.as_ref().map_or_else(Vec::new, |(words, _)| words.clone());
+        self.static_testcases.push(StaticTestcase { name, group: group.path.clone(), arguments });
+        let place = self.parts.testcases.len() + self.static_testcases.len();
+        let most = match score {
+            StaticScore::Points(score) => score.clone(),
+            StaticScore::PassFail => Score::zero(),
+        };
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        Ok(Some((place, most)))
     }
 
     /// The places of the testcases in a group and below, in the order of judging.
@@ -582,7 +676,7 @@ mod tests {
             );
         let package = case(case(scratch, "secret/g/1"), "sample/1").warns(&[]);
         let grading = &package.grading;
-        assert!(grading.scoring && package.grader.is_none() && package.unsupported().is_empty());
+        assert!(grading.scoring && package.grader.is_none());
         let root = legacy_rules(grading, "");
         assert!(root.continues_on_reject && root.states_range);
         assert_eq!((&root.accept_score, &root.reject_score), (&score("1"), &score("0")));
@@ -782,7 +876,55 @@ mod tests {
     }
 
     #[test]
+    fn groups_may_ask_for_the_static_validator() {
+        let half = "max_score: 50\n";
+        let asking = "max_score: 50\nscore_aggregation: min\nstatic_validation_score: 20\nstatic_validator_args: [x, y z]\n";
+        let with = |a: &str, b: &str| points(a, b).with("static_validator/check.py", "");
+        let package = with(half, asking).warns(&[]);
+        // Its place comes after those of sample/1, secret/a/1 and secret/b/1, and it is asked first.
+        assert_eq!(group(&package.grading, "secret/b").testcases(), [4, 3]);
+        assert_eq!(points_rules(&package.grading, "secret/b").static_case, Some((4, score("20"))));
+        assert_eq!(package.testcases_total(), 4);
+        let asked = &package.static_testcases[0];
+        assert_eq!((asked.name.as_str(), asked.group.as_str()), ("secret/b/static_validation", "secret/b"));
+        assert_eq!(asked.arguments, ["x", "y z"]);
+        assert_eq!(package.static_validator.expect("a program").files, ["static_validator/check.py"]);
+
+        with(half, half)
+            .warns(&["static_validator: is not used: no test group states a static_validation_score"]);
+        with(half, "max_score: 50\nstatic_validator_args: [x]\n").warns(&[
+            "data/secret/b/test_group.yaml:2: static_validator_args without a static_validation_score, ignored",
+            "static_validator: is not used: no test group states a static_validation_score",
+        ]);
+        let b = |what: &str| format!("data/secret/b/test_group.yaml:{what}");
+        points(half, asking)
+            .refused(&b("3: static_validation_score, but there is no program in static_validator"));
+        with(half, "max_score: 50\nstatic_validation_score: 20\n").refused(&b(
+            "2: static_validation_score must be pass-fail: nothing in this group gives points of its own",
+        ));
+        with(half, "max_score: 50\nscore_aggregation: sum\nstatic_validation_score: pass-fail\n")
+            .refused(&b("3: static_validation_score is pass-fail, and the group is not"));
+        case(with(half, asking), "secret/b/static_validation").refused(
+            "data/secret/b/static_validation.in: has the name of the static validation of its group",
+        );
+        let yaml = POINTS.replace("scoring", "[scoring, submit-answer]");
+        with(half, asking)
+            .with("problem.yaml", &yaml)
+            .refused(&b("3: static_validation_score, but submissions are outputs and no programs"));
+        // In a pass-fail problem each group and the samples may ask for it.
+        let yaml = POINTS.replace("type: scoring\n", "");
+        let package = with("static_validation_score: pass-fail\n", "")
+            .with("problem.yaml", &yaml)
+            .with("data/sample/test_group.yaml", "static_validation_score: pass-fail\n")
+            .warns(&[]);
+        assert_eq!(package.grading.root.testcases(), [4, 1, 5, 2, 3]);
+    }
+
+    #[test]
     fn odd_groups_of_2025_09_are_warned_about() {
+        points("max_score: 50\n", "max_score: 50\nrequire_pass: a\n").warns(&[
+            "data/secret/b/test_group.yaml:2: require_pass: a is the group secret/a, which should be named so",
+        ]);
         points("max_score: 50\n", "max_score: 40\n")
             .warns(&["data/secret: the groups' maximum scores add up to 90, and max_score is 100"]);
         points("max_score: 50\non_reject: continue\n", "max_score: 50\n").warns(&[
@@ -802,6 +944,5 @@ mod tests {
             .load()
             .package;
         assert_eq!(legacy_rules(&package.grading, "secret/b").accept_score, score("60"));
-        assert!(package.unsupported().is_empty());
     }
 }

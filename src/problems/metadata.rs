@@ -42,6 +42,7 @@ pub(crate) struct Metadata {
     pub(crate) languages_allowed: Option<BTreeSet<String>>,
     pub(crate) about: About,
     pub(crate) constants: Constants,
+    pub(crate) allows_file_writing: bool,
 }
 
 /// The title, once or per language.
@@ -89,6 +90,7 @@ impl Metadata {
             languages_allowed: None,
             about: About::default(),
             constants: Constants::default(),
+            allows_file_writing: false,
         };
         let mut time_limit_ms = None;
         for (key, key_line, node) in keys {
@@ -123,9 +125,7 @@ impl Metadata {
                 }
                 "constants" => metadata.constants = Constants::read(&mut reading, node)?,
                 "allow_file_writing" => {
-                    if reading.flag(node, key)? {
-                        reading.warn(node.line, "submissions cannot write files here".to_owned());
-                    }
+                    metadata.allows_file_writing = reading.flag(node, key)?;
                 }
                 // Of no consequence for judging.
                 "libraries" => {}

@@ -7,7 +7,7 @@
 //! [`canonical_archive`] and [`unpack`] move packages between hosts by digest.
 //!
 //! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
-//! warn about. What loads but cannot be judged yet is in [`Package::unsupported`].
+//! warn about.
 
 mod about;
 mod archive;
@@ -44,8 +44,9 @@ pub use glob::Glob;
 pub use inputs::{Example, ExampleKind, InputValidator, InputValidatorKind};
 pub use open::{Opened, open, open_zip};
 pub use package::{
-    CaseFile, Feature, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
-    Testcase, TimeLimitSource, TimeMultipliers, Unsupported, Validation, ValidatorArguments, ValidatorSource,
+    CaseFile, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
+    StaticTestcase, Testcase, TimeLimitSource, TimeMultipliers, Validation, ValidatorArguments,
+    ValidatorSource,
 };
 pub use zipped::zipped_files;
 
@@ -90,23 +91,22 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let statements = find_statements(&tree, metadata.format, &mut warnings);
     check_constants(&tree, &metadata, &statements, &mut warnings)?;
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
-    let mut unsupported = Vec::new();
     let validation = find_validation(&tree, &metadata, &mut warnings)?;
     let style = grading::Style::of(&tree, &metadata);
     let data = testdata::read(&tree, &metadata, &validation, style, &mut warnings)?;
     let mut graders = find_validators(&tree, "graders");
+    let static_validator = find_validators(&tree, "static_validator").pop();
     let parts = grading::Parts {
         style,
         metadata: &metadata,
         groups: &data.groups,
         testcases: &data.testcases,
         graders: graders.len(),
+        static_validator: static_validator.as_ref().map(|validator| validator.path.as_str()),
     };
-    let grading = grading::build(&parts, &mut warnings)?;
+    let grading::Built { grading, static_testcases } = grading::build(&parts, &mut warnings)?;
     let grader = if grading.asks_custom_grader() { graders.pop() } else { None };
-    for path in ["static_validator", "static_validators"].iter().filter(|path| tree.has_directory(path)) {
-        unsupported.push(Unsupported { feature: Feature::StaticValidator, place: Place::file(*path) });
-    }
+    let static_validator = static_validator.filter(|_| !static_testcases.is_empty());
     let jury_submissions = jury::find(&tree, &metadata, &mut warnings)?;
     let package = Package {
         short_name,
@@ -119,17 +119,19 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         languages_allowed: metadata.languages_allowed,
         about: metadata.about,
         constants: metadata.constants,
+        allows_file_writing: metadata.allows_file_writing,
         included: find_included(&tree, &mut warnings),
         testcases: data.testcases,
         groups: data.groups,
         grading: Arc::new(grading),
         grader,
+        static_validator,
+        static_testcases,
         jury_submissions,
         input_validators: inputs::find_validators(&tree, &mut warnings),
         examples: inputs::find_examples(&tree, &mut warnings),
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
-        unsupported,
     };
     if mode == Mode::Strict && !warnings.is_empty() {
         return Err(PackageError::Deviations { warnings });
@@ -439,7 +441,7 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
         let files = tree.files_below(&path).map(str::to_owned).collect();
         ValidatorSource { path, files, standard_checker: None }
     };
-    if directory == "output_validator" {
+    if matches!(directory, "output_validator" | "static_validator") {
         let all = all_below(directory.to_owned());
         return if all.files.is_empty() { Vec::new() } else { vec![all] };
     }

@@ -1,13 +1,10 @@
-//! What a loaded package is: plain data with units in the names, and what of it cannot be judged yet.
-//! How it is read from files is for the loader.
+//! What a loaded package is: plain data with units in the names. How it is read from files is for the loader.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use super::about::About;
 use super::constants::Constants;
-use super::error::Place;
 use super::expectation::{Demand, Expectation};
 use super::grading::Settings;
 use super::inputs::{Example, InputValidator};
@@ -39,6 +36,8 @@ pub struct Package {
     pub about: About,
     /// Values that stand for their names in the package's texts and programs.
     pub constants: Constants,
+    /// Whether submissions may write files into their working directory.
+    pub allows_file_writing: bool,
     /// Files that are laid over every submission before it is compiled, by the code of its language, or `default` for
     /// those of every language. They lie in `include/<code>/`.
     pub included: BTreeMap<String, Vec<String>>,
@@ -51,6 +50,10 @@ pub struct Package {
     pub grading: Arc<Grading>,
     /// The program that grades groups, where one asks for it.
     pub grader: Option<ValidatorSource>,
+    /// The program that judges the sources of submissions, where a group asks for it.
+    pub static_validator: Option<ValidatorSource>,
+    /// What it is asked. In `grading` their places come after those of `testcases`.
+    pub static_testcases: Vec<StaticTestcase>,
     /// The jury's own submissions, by path in byte order.
     pub jury_submissions: Vec<JurySubmission>,
     /// What checks the inputs, by path in byte order.
@@ -61,14 +64,12 @@ pub struct Package {
     pub statements: Vec<Statement>,
     /// Files that contestants may download, by path in byte order.
     pub attachments: Vec<String>,
-    pub(crate) unsupported: Vec<Unsupported>,
 }
 
 impl Package {
-    /// What the package asks for and this judge cannot do yet. A package for which this is not empty must not be
-    /// published: it would be judged wrongly.
-    pub fn unsupported(&self) -> &[Unsupported] {
-        &self.unsupported
+    /// How many testcases a submission can be judged on, those of the static validator among them.
+    pub fn testcases_total(&self) -> usize {
+        self.testcases.len() + self.static_testcases.len()
     }
 
     /// Codes of the languages that may be submitted; none where that are all that programs are written in.
@@ -291,6 +292,17 @@ pub struct Testcase {
     pub interaction_path: Option<String>,
 }
 
+/// A testcase on which the sources of a submission are judged instead of its output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticTestcase {
+    /// Its name: the group's, with `/static_validation` behind it.
+    pub name: String,
+    /// Path of the group that asks for it.
+    pub group: String,
+    /// Arguments of the validator.
+    pub arguments: Vec<String>,
+}
+
 /// A file that a testcase brings for the working directory of the submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseFile {
@@ -385,34 +397,4 @@ pub enum StatementKind {
     Markdown,
     /// A finished PDF.
     Pdf,
-}
-
-/// Something that a package asks for and that cannot be judged yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unsupported {
-    /// What.
-    pub feature: Feature,
-    /// Where the package asks for it.
-    pub place: Place,
-}
-
-/// Features of the format that are loaded but not judged yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Feature {
-    /// A program that judges the sources of submissions.
-    StaticValidator,
-}
-
-impl fmt::Display for Unsupported {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.place, self.feature)
-    }
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Feature::StaticValidator => "static validators are not run yet",
-        })
-    }
 }

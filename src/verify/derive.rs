@@ -165,7 +165,7 @@ async fn run(
         };
         let (told, path) = (told.clone(), trial.submission.path.clone());
         let told = move || drop(told.send(Progress::Testcase(path.clone())));
-        trial.advance(package, bench, caps, wanted, Box::new(stop), told)
+        trial.advance(package, bench, caps, wanted, Arc::new(stop), told)
     });
     futures::future::join_all(runs).await;
 }

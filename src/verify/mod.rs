@@ -223,9 +223,9 @@ async fn judge(
     };
     let caps = caps(&time_limit);
     tell(Progress::TimeLimit(time_limit));
-    let wanted: BTreeSet<u32> = (package.testcases.iter())
-        .filter(|testcase| options.testcases.as_ref().is_none_or(|glob| glob.matches(testcase.name.as_str())))
-        .map(|testcase| testcase.index)
+    let wanted: BTreeSet<u32> = (package.places())
+        .filter(|place| options.testcases.as_ref().is_none_or(|glob| glob.matches(place.name.as_str())))
+        .map(|place| place.index)
         .collect();
     let selected = trials.into_iter().filter(|trial| {
         let path = trial.submission.path.strip_prefix("submissions/").unwrap_or(&trial.submission.path);
@@ -275,7 +275,7 @@ async fn conclude(
         let stop = move |seen: &[VerifiedTestcase]| !all && promise::is_decided(&stop_demands, seen);
         let told = told.clone();
         let told = move || drop(told.send(Progress::Testcase(path.clone())));
-        trial.advance(package, bench, caps, wanted, Box::new(stop), told).await;
+        trial.advance(package, bench, caps, wanted, Arc::new(stop), told).await;
     }
     let may_hinge = !demands.iter().any(Demand::bounds_time_limit_above);
     for _ in 0..REPEATS {

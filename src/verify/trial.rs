@@ -16,10 +16,11 @@ use crate::languages::Language;
 use crate::languages::sources::{SourceFile, Sources};
 use crate::problems::JurySubmission;
 use crate::worker::launch::{LaunchError, ProgramFile};
-use crate::worker::offers::Offer;
+use crate::worker::offers::{self, Offer};
 use crate::worker::packages::{JudgePackage, JudgePackageError};
 use crate::worker::plan::Plan;
-use crate::worker::{compile, run};
+use crate::worker::run::{self, TestcaseResult};
+use crate::worker::{compile, static_validation};
 
 use super::promise::View;
 use super::{Bench, VerifiedTestcase};
@@ -29,6 +30,8 @@ pub(super) struct Trial {
     pub(super) submission: JurySubmission,
     pub(super) language: Option<Arc<Offer>>,
     pub(super) state: State,
+    /// What else it may be taken for where it does not state its language, the next one last.
+    alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
     /// By index of the testcase.
     pub(super) runs: BTreeMap<u32, Run>,
     /// Run all that is wanted, also where the result does not depend on it.
@@ -42,13 +45,20 @@ pub(super) enum State {
     /// It can be compiled.
     Waiting(Arc<Sources>),
     /// It is compiled.
-    Ready(Arc<Vec<ProgramFile>>),
+    Ready(Arc<Submitted>),
     /// It does not compile.
     DoesNotCompile { verdict: Verdict, diagnostics: String },
     /// It is not judged, and why.
     Skipped(String),
     /// Judging it failed through our fault or the package's.
     Fault(String),
+}
+
+/// A submission that compiles.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    program: Vec<ProgramFile>,
+    sources: Arc<Sources>,
 }
 
 /// One run on one testcase, as it was seen.
@@ -75,6 +85,10 @@ impl Run {
     /// Whether the cap ended it, so that it says nothing about a limit beyond.
     pub(super) fn is_capped_below(&self, limit_ms: u64) -> bool {
         self.cpu_ms > self.cap_ms && self.cap_ms < limit_ms
+    }
+
+    fn failed_for_what_lacks(&self, language: &Language) -> bool {
+        self.verdict == Verdict::Rte && language.run.lacks(&self.message)
     }
 
     fn is_too_slow_on_the_clock(&self) -> bool {
@@ -110,16 +124,19 @@ pub(super) fn scaled(time_ms: u64, language: &Language) -> u64 {
 }
 
 /// When to stop before all testcases have run.
-pub(super) type Stop = Box<dyn Fn(&[VerifiedTestcase]) -> bool + Send>;
+pub(super) type Stop = Arc<dyn Fn(&[VerifiedTestcase]) -> bool + Send + Sync>;
 
 impl Trial {
     /// A submission before anything was done with it.
     pub(super) fn new(submission: JurySubmission, package: &JudgePackage, bench: &Bench) -> Trial {
-        let (language, state) = begin(&submission, package, bench);
-        Trial { submission, language, state, runs: BTreeMap::new(), all: false, graded: GradedGroups::new() }
+        let Begun { language, state, alternatives } = begin(&submission, package, bench);
+        let (runs, graded) = (BTreeMap::new(), GradedGroups::new());
+        Trial { submission, language, state, alternatives, runs, all: false, graded }
     }
 
-    /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first.
+    /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first. One that does not
+    /// state its language is taken for the next that it may be in where it does not work in one: packages are older and
+    /// newer than any compiler.
     pub(super) async fn advance(
         &mut self,
         package: &Arc<JudgePackage>,
@@ -127,23 +144,59 @@ impl Trial {
         caps: Caps,
         wanted: &BTreeSet<u32>,
         stop: Stop,
-        told: impl Fn() + Send + 'static,
+        told: impl Fn() + Send + Sync + 'static,
+    ) {
+        let told: Arc<dyn Fn() + Send + Sync> = Arc::new(told);
+        self.advance_as_taken(package, bench, caps, wanted, stop.clone(), told.clone()).await;
+        let mut first = None;
+        while self.is_let_down()
+            && let Some((offer, sources)) = self.alternatives.pop()
+        {
+            let language = self.language.replace(offer);
+            let state = std::mem::replace(&mut self.state, State::Waiting(sources));
+            let (runs, graded) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.graded));
+            first.get_or_insert((language, state, runs, graded));
+            self.advance_as_taken(package, bench, caps, wanted, stop.clone(), told.clone()).await;
+        }
+        // What works in none is told of as what it was taken for first.
+        if let Some(first) = first.filter(|_| matches!(self.state, State::DoesNotCompile { .. })) {
+            (self.language, self.state, self.runs, self.graded) = first;
+        }
+    }
+
+    /// Whether it may work in another language than in the one that it is taken for.
+    fn is_let_down(&self) -> bool {
+        let Some(offer) = &self.language else { return false };
+        let lacks = |run: &Run| run.failed_for_what_lacks(&offer.language);
+        matches!(self.state, State::DoesNotCompile { verdict: Verdict::Ce, .. })
+            || self.runs.values().any(lacks)
+    }
+
+    async fn advance_as_taken(
+        &mut self,
+        package: &Arc<JudgePackage>,
+        bench: &Bench,
+        caps: Caps,
+        wanted: &BTreeSet<u32>,
+        stop: Stop,
+        told: Arc<dyn Fn() + Send + Sync>,
     ) {
         let Some(offer) = self.language.clone() else { return };
         let compiled = match &self.state {
             State::Waiting(sources) => Err(sources.clone()),
-            State::Ready(program) => Ok(program.clone()),
+            State::Ready(submitted) => Ok(submitted.clone()),
             State::DoesNotCompile { .. } | State::Skipped(_) | State::Fault(_) => return,
         };
-        let skipped: BTreeSet<u32> = (package.testcases.iter().map(|testcase| testcase.index))
-            .filter(|index| !wanted.contains(index) || self.runs.contains_key(index))
+        let open: BTreeSet<u32> = (package.places().map(|place| place.index))
+            .filter(|index| wanted.contains(index) && !self.runs.contains_key(index))
             .collect();
-        if compiled.is_ok() && skipped.len() == package.testcases.len() {
+        if compiled.is_ok() && open.is_empty() {
             return;
         }
         let mut seen = self.testcases(package, caps);
         // Where the whole counts, its rules say what is run; a choice of testcases is run as it is.
-        let by_the_rules = !package.package.grading.is_plain() && wanted.len() == package.testcases.len();
+        let by_the_rules =
+            !package.package.grading.is_plain() && wanted.len() == package.package.testcases_total();
         let mode = if self.all { Mode::All } else { Mode::Lazy };
         let known = self.cases(caps.of(&offer.language).cap_ms);
         let caps = caps.of(&offer.language);
@@ -152,8 +205,8 @@ impl Trial {
         };
         let package = package.clone();
         let went = slot.call(move |confined| {
-            let program = match compiled {
-                Ok(program) => program,
+            let submitted = match compiled {
+                Ok(submitted) => submitted,
                 Err(sources) => {
                     let compiled = compile::compile(confined, &offer.language, &sources)?;
                     let verdict = match compiled.outcome {
@@ -166,7 +219,7 @@ impl Trial {
                         let state = State::DoesNotCompile { verdict, diagnostics };
                         return Ok(Went { state, runs: Vec::new(), graded: GradedGroups::new() });
                     }
-                    Arc::new(compiled.program)
+                    Arc::new(Submitted { program: compiled.program, sources })
                 }
             };
             let limits = RunLimits { time_limit_ms: caps.cap_ms, ..package.run_limits(&offer.language) };
@@ -174,10 +227,10 @@ impl Trial {
             let mut plan = if by_the_rules {
                 Plan::new(&package, mode, known)
             } else {
-                let indices = package.testcases.iter().map(|testcase| testcase.index);
-                Plan::of_testcases(&package, indices.filter(|index| !skipped.contains(index)).collect())
+                Plan::of_testcases(&package, open)
             };
-            run::judge_all(confined, &offer.language, &program, &mut plan, limits, |index, result| {
+            let (language, program, sources) = (&offer.language, &submitted.program, &submitted.sources);
+            let mut record = |index: u32, result: TestcaseResult| {
                 let run = Run {
                     verdict: result.verdict,
                     stated: result.stated,
@@ -187,13 +240,19 @@ impl Trial {
                     memory_bytes: result.run.memory_bytes,
                     message: result.message,
                 };
-                let name = package.testcases[index as usize - 1].name.as_str();
+                let name = package.place(index).map_or("", |place| place.name.as_str());
                 seen.push(verified(name, &run, caps));
+                let goes_on = !run.failed_for_what_lacks(&offer.language);
                 runs.push((index, run));
                 told();
-                by_the_rules || !stop(&seen)
-            })?;
-            Ok::<_, VerifyError>(Went { state: State::Ready(program), runs, graded: plan.into_graded() })
+                goes_on && (by_the_rules || !stop(&seen))
+            };
+            if static_validation::judge_sources(confined, language, sources, program, &mut plan, &mut record)?
+            {
+                run::judge_all(confined, language, program, &mut plan, limits, &mut record)?;
+            }
+            let state = State::Ready(submitted.clone());
+            Ok::<_, VerifyError>(Went { state, runs, graded: plan.into_graded() })
         });
         match went.await {
             Ok(Went { state, runs, graded }) => {
@@ -215,7 +274,7 @@ impl Trial {
     ) {
         let before: Vec<(u32, Run)> =
             testcases.iter().filter_map(|index| Some((*index, self.runs.remove(index)?))).collect();
-        self.advance(package, bench, caps, testcases, Box::new(|_| false), || ()).await;
+        self.advance(package, bench, caps, testcases, Arc::new(|_| false), || ()).await;
         for (index, run) in before {
             let is_better = self.runs.get(&index).is_some_and(|again| {
                 run.is_too_slow_on_the_clock() && !again.is_too_slow_on_the_clock()
@@ -242,8 +301,9 @@ impl Trial {
         let Some(offer) = &self.language else { return Vec::new() };
         let caps = caps.of(&offer.language);
         let runs = self.runs.iter();
-        runs.map(|(index, run)| verified(package.testcases[*index as usize - 1].name.as_str(), run, caps))
-            .collect()
+        let named =
+            |(index, run): (&u32, &Run)| Some(verified(package.place(*index)?.name.as_str(), run, caps));
+        runs.filter_map(named).collect()
     }
 
     fn cases(&self, limit_ms: u64) -> Cases {
@@ -323,29 +383,50 @@ fn verified(testcase: &str, run: &Run, caps: Caps) -> VerifiedTestcase {
     }
 }
 
-/// The language of a submission, as far as it has one, and what is to be compiled or why it cannot be judged.
-fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> (Option<Arc<Offer>>, State) {
+/// A submission before anything was done with it.
+struct Begun {
+    /// What it is taken for, as far as it has a language.
+    language: Option<Arc<Offer>>,
+    /// What is to be compiled, or why it cannot be judged.
+    state: State,
+    alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
+}
+
+fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> Begun {
+    let stuck = |language, state| Begun { language, state, alternatives: Vec::new() };
     let files = match read(package, submission) {
         Ok(files) => files,
-        Err(error) => return (None, State::Fault(chain(&error))),
+        Err(error) => return stuck(None, State::Fault(chain(&error))),
     };
     let language = match package.language_of(&files, submission.language.as_deref(), &bench.languages) {
         Ok(language) => language,
-        Err(error) => return (None, State::Skipped(error.to_string())),
+        Err(error) => return stuck(None, State::Skipped(error.to_string())),
     };
     let id = language.id.parse::<LanguageId>().ok();
     let Some(offer) = id.as_ref().and_then(|id| bench.offers.by_language.get(id)) else {
         let why =
             id.and_then(|id| bench.offers.absent.get(&id)).map_or("it was not asked for", String::as_str);
         let why = State::Skipped(format!("{} does not work here: {why}", language.name));
-        return (Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why);
+        return stuck(Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why);
     };
-    let state = match package.arrange(language, files, submission.entrypoint.as_deref()) {
+    let entry = submission.entrypoint.as_deref();
+    let mut alternatives = Vec::new();
+    if submission.language.is_none() && !package.takes_answers() {
+        let others = bench.languages.instead_of(language);
+        for other in others.into_iter().rev().filter(|other| offers::is_installed(other)) {
+            // It was not self-tested: that it compiles the submission is proof enough.
+            let offer = Arc::new(Offer::new(other.clone(), String::new(), true));
+            if let Ok(Ok(sources)) = package.arrange(other, files.clone(), entry) {
+                alternatives.push((offer, Arc::new(sources)));
+            }
+        }
+    }
+    let state = match package.arrange(language, files, entry) {
         Ok(Ok(sources)) => State::Waiting(Arc::new(sources)),
         Ok(Err(error)) => State::Skipped(error.to_string()),
         Err(error) => State::Fault(chain(&error)),
     };
-    (Some(offer.clone()), state)
+    Begun { language: Some(offer.clone()), state, alternatives }
 }
 
 /// The files of a submission, named as they lie in its directory.

@@ -31,6 +31,7 @@ use super::offers::OfferError;
 use super::packages::{JudgePackage, JudgePackageError};
 use super::plan::Plan;
 use super::run::{self, TestcaseResult};
+use super::static_validation;
 use super::text;
 use super::{Offer, Worker};
 
@@ -61,6 +62,13 @@ pub(super) enum Disposition {
     HandBack(Duration),
     /// It can never be judged, and its history cannot say so.
     GiveUp,
+}
+
+/// A submission that compiles.
+struct Submitted {
+    program: Vec<ProgramFile>,
+    /// What it was made of; none where the program was at hand and nobody asks.
+    sources: Option<Arc<Sources>>,
 }
 
 /// Why an attempt did not come to its end.
@@ -175,7 +183,7 @@ impl Worker {
             Err(error) if error.is_outage() => return Err(error),
             package => package,
         };
-        let testcases_total = package.as_ref().map_or(0, |package| package.testcases.len() as u32);
+        let testcases_total = package.as_ref().map_or(0, |package| package.package.testcases_total() as u32);
         let start = StartJudging {
             worker: self.id.clone(),
             toolchain: offer.toolchain.clone(),
@@ -238,8 +246,9 @@ impl Worker {
         offer: &Arc<Offer>,
         slot: &SlotHandle,
         package: &JudgePackage,
-    ) -> Result<Option<Vec<ProgramFile>>, AttemptError> {
+    ) -> Result<Option<Submitted>, AttemptError> {
         let known = loaded.submission.judging(judging).and_then(|judging| judging.compile.clone());
+        let mut kept = None;
         if let Some(compile) = &known {
             if compile.outcome != CompileOutcome::Succeeded {
                 return Ok(None);
@@ -247,16 +256,25 @@ impl Worker {
             if let (Some(digest), Some(name)) = (compile.artifact, offer.language.made_artifact())
                 && let Some(bytes) = self.artifacts.get(digest)
             {
-                return Ok(Some(vec![ProgramFile::new(name, &bytes, true)?]));
+                kept = Some(vec![ProgramFile::new(name, &bytes, true)?]);
             }
         }
+        let kept = match kept {
+            Some(program) if package.static_validation.is_none() => {
+                return Ok(Some(Submitted { program, sources: None }));
+            }
+            kept => kept,
+        };
         let mut files = Vec::new();
         for source in &loaded.submission.created.sources {
             let bytes = self.store.get_blob(source.blob.sha256).await?;
             files.push(SourceFile::new(&source.name, &bytes[..]));
         }
-        let sources = package.arrange(&offer.language, files, None)??;
-        let compiled = self.compile(slot, offer, sources).await?;
+        let sources = Arc::new(package.arrange(&offer.language, files, None)??);
+        if let Some(program) = kept {
+            return Ok(Some(Submitted { program, sources: Some(sources) }));
+        }
+        let compiled = self.compile(slot, offer, sources.clone()).await?;
         let artifact = if compiled.made { self.keep_artifact(&compiled) } else { None };
         if known.is_none() {
             let finished = CompileFinished {
@@ -275,14 +293,15 @@ impl Worker {
             };
             self.apply(loaded, Command::RecordCompile(finished)).await?;
         }
-        Ok((compiled.outcome == CompileOutcome::Succeeded).then_some(compiled.program))
+        let succeeded = compiled.outcome == CompileOutcome::Succeeded;
+        Ok(succeeded.then_some(Submitted { program: compiled.program, sources: Some(sources) }))
     }
 
     async fn compile(
         &self,
         slot: &SlotHandle,
         offer: &Arc<Offer>,
-        sources: Sources,
+        sources: Arc<Sources>,
     ) -> Result<Compiled, LaunchError> {
         let offer = offer.clone();
         slot.call(move |confined| compile::compile(confined, &offer.language, &sources)).await
@@ -310,7 +329,7 @@ impl Worker {
         attempt: u32,
         offer: &Arc<Offer>,
         slot: &SlotHandle,
-        program: &Arc<Vec<ProgramFile>>,
+        submitted: &Arc<Submitted>,
         package: &Arc<JudgePackage>,
         hurry: &CancellationToken,
     ) -> Result<GradedGroups, AttemptError> {
@@ -320,14 +339,23 @@ impl Worker {
         let (sender, results) = mpsc::channel::<(u32, TestcaseResult)>(16);
         let running = {
             let (offer, package, hurry) = (offer.clone(), package.clone(), hurry.clone());
-            let program = program.clone();
+            let submitted = submitted.clone();
             slot.call(move |confined| {
                 let (language, limits) = (&offer.language, package.run_limits(&offer.language));
                 let mut plan = Plan::new(&package, mode, known);
-                run::judge_all(confined, language, &program, &mut plan, limits, |index, result| {
-                    // The receiver is gone when the claim is lost.
-                    sender.blocking_send((index, result)).is_ok() && !hurry.is_cancelled()
-                })?;
+                // The receiver is gone when the claim is lost.
+                let record =
+                    |index, result| sender.blocking_send((index, result)).is_ok() && !hurry.is_cancelled();
+                let program = &submitted.program;
+                let goes_on = match &submitted.sources {
+                    Some(sources) => static_validation::judge_sources(
+                        confined, language, sources, program, &mut plan, record,
+                    )?,
+                    None => true,
+                };
+                if goes_on {
+                    run::judge_all(confined, language, program, &mut plan, limits, record)?;
+                }
                 Ok(plan.into_graded())
             })
         };
@@ -336,21 +364,21 @@ impl Worker {
         let recording = async {
             let mut results = pin!(results);
             while let Some(results) = results.next().await {
-                let judged = results.into_iter().map(|(index, result)| {
-                    let testcase = &package.testcases[index as usize - 1];
+                let judged = results.into_iter().filter_map(|(index, result)| {
+                    let place = package.place(index)?;
                     let score = package.package.grading.case_score(index, &result.case());
                     let (validator_score, validator_score_multiplier) = match &result.stated {
                         Some(Stated::Score(score)) => (Some(score.to_string()), None),
                         Some(Stated::Multiplier(part)) => (None, Some(part.to_string())),
                         None => (None, None),
                     };
-                    TestcaseJudged {
+                    Some(TestcaseJudged {
                         submission,
                         judging,
                         attempt,
-                        testcase: testcase.name.clone(),
+                        testcase: place.name.clone(),
                         index,
-                        group: testcase.group.clone(),
+                        group: place.group.to_owned(),
                         verdict: result.verdict,
                         score: score.as_ref().map(Score::to_string),
                         validator_score,
@@ -364,7 +392,7 @@ impl Worker {
                         output_excerpt: result.output_excerpt,
                         output_bytes: result.output_bytes,
                         output_sha256: result.output_sha256,
-                    }
+                    })
                 });
                 let applied = self.apply(loaded, Command::RecordTestcases(judged.collect())).await;
                 if let Err(error) = applied {

@@ -17,6 +17,7 @@ pub mod plan;
 mod queues;
 pub mod run;
 pub mod scripts;
+pub mod static_validation;
 mod text;
 pub mod trials;
 pub mod validators;

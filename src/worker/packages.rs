@@ -23,6 +23,7 @@ use crate::store::jetstream::JetStreamStore;
 
 use super::graders::CustomGrader;
 use super::launch::{Confined, Input, LaunchError, ProgramFile};
+use super::static_validation::StaticValidation;
 use super::validators::{ValidatorError, Validators};
 
 impl From<ValidatorError> for JudgePackageError {
@@ -128,9 +129,22 @@ pub struct JudgePackage {
     pub validators: Option<Validators>,
     /// Its own grader, where it has one.
     pub grader: Option<CustomGrader>,
+    /// What judges the sources of submissions, where groups ask for it.
+    pub static_validation: Option<StaticValidation>,
     /// Where its files lie.
     pub root: PathBuf,
     cached: Option<Arc<CachedPackage>>,
+}
+
+/// Something that a submission is judged on: a testcase, or the static validation of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CasePlace<'a> {
+    /// Its place, from 1.
+    pub index: u32,
+    /// Its name.
+    pub name: &'a TestcaseName,
+    /// The group that it belongs to.
+    pub group: &'a str,
 }
 
 /// One testcase ready to run.
@@ -239,7 +253,23 @@ impl JudgePackage {
         let testcases = testcases.collect::<Result<_, JudgePackageError>>()?;
         let grader = package.grader.as_ref();
         let grader = grader.map(|grader| CustomGrader::new(root, grader, &package));
-        Ok(Self { package, testcases, validators, grader, root: root.to_owned(), cached })
+        let static_validation = StaticValidation::of(&package, root)?;
+        Ok(Self { package, testcases, validators, grader, static_validation, root: root.to_owned(), cached })
+    }
+
+    /// Everything that a submission can be judged on, in the order of the places that the grading knows it by: the
+    /// testcases, then those of the static validator.
+    pub fn places(&self) -> impl Iterator<Item = CasePlace<'_>> {
+        let testcases = self.testcases.iter();
+        let testcases = testcases.map(|testcase| (&testcase.name, testcase.group.as_str()));
+        let statics = self.static_validation.iter().flat_map(StaticValidation::testcases);
+        let named = testcases.chain(statics.map(|testcase| (&testcase.name, testcase.group.as_str())));
+        (1..).zip(named).map(|(index, (name, group))| CasePlace { index, name, group })
+    }
+
+    /// What the grading knows by this place, from 1.
+    pub fn place(&self, index: u32) -> Option<CasePlace<'_>> {
+        self.places().nth(usize::try_from(index).ok()?.checked_sub(1)?)
     }
 
     /// The limits that a run of a program in this language is judged by.

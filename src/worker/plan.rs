@@ -67,6 +67,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether the testcase at this place is not known, and is not left out.
+    pub fn is_open(&self, index: u32) -> bool {
+        !self.cases.contains_key(&index) && self.only.as_ref().is_none_or(|only| only.contains(&index))
+    }
+
     /// Takes in what came of a testcase.
     pub fn record(&mut self, index: u32, case: Case) {
         self.cases.insert(index, case);

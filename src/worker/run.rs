@@ -82,7 +82,8 @@ pub fn judge_all(
         processes: language.run.processes_limit,
     };
     let problem_bytes = limits.memory_limit_bytes.saturating_sub(language.run.memory_bytes_overhead);
-    let command = run_command(language, program, problem_bytes);
+    let mut command = run_command(language, program, problem_bytes);
+    command.needs.processes |= package.package.allows_file_writing;
     let program = &with_included(program, language, package)?;
     if package.takes_answers() {
         return answer_all(slot, program, &command, plan, launch, &limits, record);
@@ -355,8 +356,7 @@ fn passes(
             None if pass.number == 1 => return Ok(result),
             None => {
                 let message = format!("pass {}: {}", pass.number, result.message);
-                let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
-                return Ok(TestcaseResult { message, ..result });
+                return Ok(TestcaseResult { message: shortened(&message), ..result });
             }
         }
     }
@@ -433,6 +433,11 @@ fn judge(
     Ok(result(ran, verdict, stated, said.unwrap_or_else(|| describe(verdict, ran, limits)))?)
 }
 
+/// A message as long as an event may carry it.
+pub(super) fn shortened(message: &str) -> String {
+    text::for_event(message, MESSAGE_JSON_BYTES).0
+}
+
 fn result(
     ran: &Ran,
     verdict: Verdict,
@@ -440,7 +445,7 @@ fn result(
     message: String,
 ) -> Result<TestcaseResult, LaunchError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
-    let (message, _) = text::for_event(&message, MESSAGE_JSON_BYTES);
+    let message = shortened(&message);
     let excerpt = ran.stdout.read_first(EXCERPT_BYTES).map_err(unreadable)?;
     let (output_excerpt, _) = text::for_event(&String::from_utf8_lossy(&excerpt), EXCERPT_JSON_BYTES);
     Ok(TestcaseResult {

@@ -19,6 +19,7 @@ use super::launch::{
     self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker,
     Talk, Tool, ToolInput,
 };
+use super::offers;
 use super::packages::TestcaseData;
 use super::run;
 use super::scripts::{self, ScriptError};
@@ -28,15 +29,17 @@ const ACCEPTED: u8 = 42;
 const WRONG: u8 = 43;
 /// What a program dies of that writes to one that has ended.
 const SIGPIPE: u8 = 13;
-/// Where it may leave messages. It gets the name with a slash behind it.
-const FEEDBACK: &str = "feedback";
-const JUDGE_MESSAGE: &str = "feedback/judgemessage.txt";
+/// Where it may leave messages. It gets the name with a slash behind it. No file of a submission begins with a point.
+const FEEDBACK: &str = ".feedback";
+const JUDGE_MESSAGE: &str = ".feedback/judgemessage.txt";
+/// Where its own files lie while it judges those of a submission.
+const PROGRAM: &str = ".validator";
 /// The input of another pass, where it asks for one.
-const NEXT_PASS: &str = "feedback/nextpass.in";
+const NEXT_PASS: &str = ".feedback/nextpass.in";
 /// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
-const SCORE: &str = "feedback/score.txt";
-const SCORE_MULTIPLIER: &str = "feedback/score_multiplier.txt";
+const SCORE: &str = ".feedback/score.txt";
+const SCORE_MULTIPLIER: &str = ".feedback/score_multiplier.txt";
 /// How much of a score is read, in bytes; a number with white space around it takes far less.
 const SCORE_BYTES_MAX: u64 = 4 << 10;
 /// How many files it may leave there. What the format knows of are a dozen.
@@ -138,18 +141,31 @@ pub struct Validated {
 #[derive(Debug, Default)]
 pub struct Feedback {
     files: Vec<ProgramFile>,
+    /// Who refused, where that could have been another.
+    refused_by: Option<String>,
 }
 
 impl Feedback {
     /// What is left by a validator that has only this to say to the jury.
     fn of_message(message: &str) -> Result<Self, LaunchError> {
-        Ok(Self { files: vec![ProgramFile::new(JUDGE_MESSAGE, message.as_bytes(), false)?] })
+        let message = ProgramFile::new(JUDGE_MESSAGE, message.as_bytes(), false)?;
+        Ok(Self::of(vec![message]))
     }
 
-    /// What a validator said to the jury; may be empty.
+    fn of(files: Vec<ProgramFile>) -> Self {
+        Self { files, refused_by: None }
+    }
+
+    /// What a validator said to the jury; may be empty. Names the one that refused, where there are several.
     pub fn judge_message(&self) -> Result<String, LaunchError> {
         let message = self.read(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&message).trim_end().to_owned())
+        let message = String::from_utf8_lossy(&message);
+        let message = message.trim_end();
+        Ok(match &self.refused_by {
+            None => message.to_owned(),
+            Some(validator) if message.is_empty() => format!("{validator} refused it"),
+            Some(validator) => format!("{validator}: {message}"),
+        })
     }
 
     /// Whether the validator wants the submission to run again.
@@ -306,20 +322,20 @@ impl Validators {
         pass: &Pass<'_>,
         output: &Output,
     ) -> Result<Validated, ValidatorError> {
+        let programs = self.build(slot)?;
         let mut validated = Validated { accepted: true, feedback: Feedback::default() };
-        for program in self.build(slot)?.iter() {
-            if let Some(checker) = program.standard_checker {
-                validated = program.check(checker, pass, output)?;
-                if !validated.accepted {
-                    break;
+        for program in programs.iter() {
+            validated = match program.standard_checker {
+                Some(checker) => program.check(checker, pass, output)?,
+                None => {
+                    let (command, files) = program.prepare(pass)?;
+                    let tool =
+                        slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
+                    Validated { accepted: program.accepts(&tool)?, feedback: Feedback::of(tool.files) }
                 }
-                continue;
-            }
-            let (command, files) = program.prepare(pass)?;
-            let tool = slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
-            let accepted = program.accepts(&tool)?;
-            validated = Validated { accepted, feedback: Feedback { files: tool.files } };
-            if !accepted {
+            };
+            if !validated.accepted {
+                validated.feedback.refused_by = (programs.len() > 1).then(|| program.path.clone());
                 break;
             }
         }
@@ -361,6 +377,42 @@ impl Validators {
         }
     }
 
+    /// Asks the first validator about the files of a submission, as static validators are: `program` is the code of its
+    /// language and where it begins.
+    pub(super) fn judge_sources(
+        &self,
+        slot: &mut Confined<'_>,
+        submission: &[ProgramFile],
+        program: [&str; 2],
+        arguments: &[String],
+    ) -> Result<Validated, ValidatorError> {
+        let programs = self.build(slot)?;
+        let Some(validator) = programs.first() else {
+            let validator = "static_validator".to_owned();
+            return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
+        };
+        let mut command = validator.command.clone();
+        let mut files = Vec::new();
+        for own in &validator.files {
+            let moved = ProgramFile { name: format!("{PROGRAM}/{}", own.name), ..own.share()? };
+            for word in &mut command.argv {
+                if word.strip_prefix("./").unwrap_or(word) == own.name {
+                    *word = format!("./{}", moved.name);
+                }
+            }
+            files.push(moved);
+        }
+        for file in submission.iter().filter(|file| !file.name.starts_with('.')) {
+            files.push(file.share()?);
+        }
+        command.argv.extend(program.map(str::to_owned));
+        command.argv.push(format!("{FEEDBACK}/"));
+        command.argv.extend(arguments.iter().cloned());
+        let tool = slot.run_tool(&command, &validator.given(&files, None), validator.limits)?;
+        let accepted = validator.accepts(&tool)?;
+        Ok(Validated { accepted, feedback: Feedback::of(tool.files) })
+    }
+
     /// Lets a submission talk to the first validator, which runs in `beside`.
     pub fn talk(
         &self,
@@ -386,7 +438,7 @@ impl Validators {
             Err(_) if hung_up(&talk) || (talk.stalled && talk.ran.observation.stop == Stop::Wall) => None,
             says => Some(says?),
         };
-        let feedback = Feedback { files: talk.tool.files };
+        let feedback = Feedback::of(talk.tool.files);
         Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, feedback })
     }
 
@@ -459,20 +511,32 @@ impl Validators {
             files.push(SourceFile::new(name, self.constants.put_into(bytes)));
         }
         let no_program = |source| ValidatorError::NoProgram { validator: validator(), source };
-        let language = sources::language_of(&files, None, languages).map_err(no_program)?;
-        let sources = sources::arrange(language, files, Vec::new(), None).map_err(no_program)?;
-        let compiled = compile::compile(slot, language, &sources)?;
-        if compiled.outcome != CompileOutcome::Succeeded {
-            let diagnostics = compiled.diagnostics;
-            return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
+        let taken_for = sources::language_of(&files, None, languages).map_err(no_program)?;
+        let mut others = languages.instead_of(taken_for);
+        others.retain(|other| offers::is_installed(other));
+        let mut diagnostics = None;
+        let mut compiled = None;
+        // Programs of packages are older and newer than any compiler.
+        for language in std::iter::once(taken_for).chain(others) {
+            let sources = sources::arrange(language, files.clone(), Vec::new(), None).map_err(no_program)?;
+            let made = compile::compile(slot, language, &sources)?;
+            if made.outcome == CompileOutcome::Succeeded {
+                compiled = Some((language, made.program));
+                break;
+            }
+            diagnostics.get_or_insert(made.diagnostics);
         }
+        let Some((language, program)) = compiled else {
+            let diagnostics = diagnostics.unwrap_or_default();
+            return Err(ValidatorError::DoesNotCompile { validator: validator(), diagnostics });
+        };
         let limits = LaunchLimits {
             memory_bytes: self.limits.memory_bytes + language.run.memory_bytes_overhead,
             processes: self.limits.processes.max(language.run.processes_limit),
             ..self.limits
         };
-        let command = run::run_command(language, &compiled.program, self.limits.memory_bytes);
-        let (path, files) = (source.path.clone(), compiled.program);
+        let command = run::run_command(language, &program, self.limits.memory_bytes);
+        let (path, files) = (source.path.clone(), program);
         Ok(Program { path, files, command, limits, standard_checker: None })
     }
 }

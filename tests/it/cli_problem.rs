@@ -381,6 +381,50 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     assize(folder.path(), &["problem", "verify"]).expect_code(2);
 }
 
+#[test]
+fn programs_of_a_package_may_be_older_or_newer_than_the_compiler() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let put = |path: &str, code: &str| {
+        let path = package.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, code).unwrap();
+    };
+    // Words of C++20, and a part of C++23.
+    let sum = |word: &str| {
+        format!(
+            "#include <iostream>\nint main() {{ long long {word}, b; std::cin >> {word} >> b; std::cout << {word} + b; }}\n"
+        )
+    };
+    put("submissions/accepted/old.cpp", &sum("concept"));
+    let newest = format!("#include <expected>\nstd::expected<int, int> unused = 1;\n{}", sum("a"));
+    put("submissions/accepted/newest.cpp", &newest);
+    put("submissions/compiler_error/neither.cpp", &sum("while"));
+    put(
+        "submissions/accepted/lacking.py",
+        "from itertools import pairwise\nprint(sum(map(int, input().split())))\n",
+    );
+    let validator = "#include <fstream>\n#include <iostream>\nint main(int, char** argv) { long long requires, got; \
+        std::ifstream(argv[2]) >> requires; return std::cin >> got && got == requires ? 42 : 43; }\n";
+    put("output_validators/old.cpp", validator);
+    put("problem.yaml", "name: A\nvalidation: custom\n");
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json", "--all"]);
+    let lines = said.expect_code(0).json_lines();
+    let line = |path: &str| {
+        let is_it = |line: &&Value| line["path"].as_str().is_some_and(|found| found.ends_with(path));
+        lines.iter().find(is_it).expect(path).clone()
+    };
+    for (path, language) in [("old.cpp", "cpp17"), ("newest.cpp", "cpp23"), ("lacking.py", "python3")] {
+        assert_eq!(
+            (&line(path)["got"], &line(path)["language"]),
+            (&"AC".into(), &language.into()),
+            "{lines:#?}"
+        );
+    }
+    // What works in none is told of as what it was taken for first.
+    assert_eq!(line("neither.cpp")["language"], "cpp20");
+}
+
 /// Gives a package an output validator in Python, and limits that let a hanging one end soon.
 fn validated_by(package: &Path, validator: &str) {
     let limits = "limits: {validation_time: 1, validation_memory: 64, validation_output: 1}";
@@ -419,7 +463,9 @@ sys.exit(42 if got == [str(sum_of)] else 43)
     assert_eq!(lines[0]["got"], "AC", "{lines:#?}");
     assert_eq!(lines[1]["got"], "WA", "{lines:#?}");
     let message = lines[1]["testcases"][0]["message"].as_str().unwrap();
-    assert!(message.starts_with("got ['0']") && !message.contains('\u{1b}'), "{message:?}");
+    // Of several, the one that refuses is named.
+    let by = "output_validators/validate.py: got ['0']";
+    assert!(message.starts_with(by) && !message.contains('\u{1b}'), "{message:?}");
 }
 
 #[test]

@@ -58,6 +58,12 @@ fn outputs_are_handed_in_instead_of_programs() {
     keeps_its_promises("answers");
 }
 
+/// Also files that submissions write, and the scores of groups that a jury expects.
+#[test]
+fn sources_are_judged_by_static_validators() {
+    keeps_its_promises("concise");
+}
+
 /// Also its data: checktestdata, a program, examples of what must be refused and accepted. And no time limit.
 #[test]
 fn what_a_jury_expects_is_read_from_everywhere() {
@@ -67,7 +73,7 @@ fn what_a_jury_expects_is_read_from_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_packages_add_counts_for_contestants_too() {
     let judge = TestJudge::start().await;
-    for name in ["driver", "words", "constants", "answers"] {
+    for name in ["driver", "words", "constants", "answers", "concise"] {
         publish::publish(&judge.store, &judge.judge, &package(name), Timestamp::now()).await.unwrap();
     }
     let worker = judge.worker("w1", 1).await;
@@ -78,6 +84,9 @@ async fn what_packages_add_counts_for_contestants_too() {
         ("words", "python3", "words/submissions/accepted/words.py", Verdict::Ac),
         ("words", "python3", "words/submissions/wrong_answer/standard_input.py", Verdict::Wa),
         ("constants", "cpp17", "constants/submissions/accepted/loop.cpp", Verdict::Ac),
+        ("concise", "python3", "concise/submissions/accepted/sum.py", Verdict::Ac),
+        ("concise", "cpp17", "concise/submissions/partial/long.cpp", Verdict::Pa),
+        ("concise", "python3", "concise/submissions/partial/inexact.py", Verdict::Pa),
     ] {
         let id = judge.submit(problem, language, &read(path)).await;
         assert_eq!(judge.verdict(id).await.verdict, verdict, "{path}");
