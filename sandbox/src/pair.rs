@@ -4,14 +4,17 @@
 //! they have seen their own program's end, so no program can notice that its partner is gone before the cell of the
 //! partner has: that makes "who ended first" a fact and not a race. The price is that a program which closes its
 //! output and lives on is not noticed either, until both are idle.
+//!
+//! We hold the reading ends too. When a program has ended, its partner may be let write on: what it writes is then read
+//! here and thrown away. So a validator that answers a submission which has said all it had to say comes to its own end.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::pipe2;
+use nix::unistd::{pipe2, read};
 
 use crate::client::{answer, channel};
 use crate::run::IDLE_PART;
@@ -20,6 +23,9 @@ use crate::{End, Outcome, RunSpec, SandboxError, Session};
 
 /// How often the cells tell how much CPU time their programs have used.
 const PROGRESS_MS: u64 = 50;
+
+/// How much is read at once of what nobody is left to read.
+const THROWN_AWAY_BYTES: usize = 64 << 10;
 
 /// One of the two programs of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,16 +64,20 @@ struct Running {
 /// while its partner works. `idle_ms` of the limits should be `None`, and `wall_ms` generous, since a partner's work
 /// counts in it.
 ///
+/// `lets_write` is asked when a half has ended before the other: whether the other may go on writing to it. What it writes
+/// is thrown away then; else its next write fails, and the signal for that ends it.
+///
 /// The sessions are of two slots, of one keeper or two. Fails as [`Session::run`] does; both sessions are then over,
 /// and their slots may open others.
 pub fn run_pair<'slots>(
     first: (&mut Session<'slots>, &RunSpec<'_>),
     second: (&mut Session<'slots>, &RunSpec<'_>),
     idle_ms: u64,
+    lets_write: impl Fn(Half, &Outcome) -> bool,
 ) -> Result<PairOutcome, SandboxError> {
     let ((first, first_spec), (second, second_spec)) = (first, second);
     let mut sessions = [first, second];
-    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms));
+    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms), lets_write);
     if ran.is_err() {
         for session in &mut sessions {
             session.give_up();
@@ -80,8 +90,11 @@ fn run(
     sessions: &mut [&mut Session<'_>; 2],
     specs: [&RunSpec<'_>; 2],
     idle: Duration,
+    lets_write: impl Fn(Half, &Outcome) -> bool,
 ) -> Result<PairOutcome, SandboxError> {
     let (there, back) = (pipe()?, pipe()?);
+    // What each half reads.
+    let mut unread = [Some(copy(&back.0)?), Some(copy(&there.0)?)];
     sessions[0].get_ready_for_half(specs[0], PROGRESS_MS, [back.0, there.1])?;
     sessions[1].get_ready_for_half(specs[1], PROGRESS_MS, [there.0, back.1])?;
     // Both are ready before either starts, so that neither waits for the other's confinement.
@@ -91,15 +104,32 @@ fn run(
     let start = Instant::now();
     let mut halves = [0, 1].map(|_| Running { outcome: None, worked: (start, Duration::ZERO) });
     let mut cancelled = [false; 2];
+    let mut heard = start;
     while halves.iter().any(|half| half.outcome.is_none()) {
-        for half in wait(sessions, &halves)? {
+        let thrown_away = [0, 1].map(|half| unread[half].as_ref().filter(|_| halves[half].outcome.is_some()));
+        let Ready { cells, pipes } = wait(sessions, &halves, thrown_away, heard)?;
+        for half in pipes {
+            if unread[half].as_ref().is_some_and(|pipe| !throw_away(pipe)) {
+                unread[half] = None;
+            }
+        }
+        for half in cells {
+            heard = Instant::now();
             let Some((cell, patience)) = sessions[half].waiting() else {
                 return Err(SandboxError::Lost { during: "running a pair" });
             };
             match answer::<Answer>(cell, patience, "running a pair")? {
                 (Answer::Progress { cpu_us }, _) => halves[half].note(Duration::from_micros(cpu_us)),
                 (Answer::Ran(ran), fds) => {
-                    halves[half].outcome = Some(sessions[half].take(*ran?, fds)?);
+                    let outcome = sessions[half].take(*ran?, fds)?;
+                    let which = if half == 0 { Half::First } else { Half::Second };
+                    // Nobody else has that end any more, so that its flags are ours.
+                    let is_kept = lets_write(which, &outcome.0)
+                        && unread[half]
+                            .as_ref()
+                            .is_some_and(|pipe| fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok());
+                    unread[half] = unread[half].take().filter(|_| is_kept);
+                    halves[half].outcome = Some(outcome);
                     // Who waited for it has something to do now.
                     halves[1 - half].worked.0 = Instant::now();
                 }
@@ -140,29 +170,67 @@ impl Running {
     }
 }
 
-/// Waits until a cell that still runs its half says something: which ones do.
-fn wait(sessions: &[&mut Session<'_>; 2], halves: &[Running; 2]) -> Result<Vec<usize>, SandboxError> {
+/// What there is to do.
+struct Ready {
+    /// The halves whose cells have something to say.
+    cells: Vec<usize>,
+    /// The halves that have ended and to which something was written, or can be no more.
+    pipes: Vec<usize>,
+}
+
+/// Waits until a cell that still runs its half says something, or something was written to a half that has ended. The
+/// last word of a cell was `heard` then.
+fn wait(
+    sessions: &[&mut Session<'_>; 2],
+    halves: &[Running; 2],
+    thrown_away: [Option<&OwnedFd>; 2],
+    heard: Instant,
+) -> Result<Ready, SandboxError> {
+    let lost = || SandboxError::Lost { during: "running a pair" };
     let mut polled = Vec::new();
     let mut patience_max = Duration::ZERO;
     for (index, (session, half)) in sessions.iter().zip(halves).enumerate() {
         if half.outcome.is_some() {
             continue;
         }
-        let Some((cell, patience)) = session.waiting() else {
-            return Err(SandboxError::Lost { during: "running a pair" });
-        };
+        let (cell, patience) = session.waiting().ok_or_else(lost)?;
         patience_max = patience_max.max(patience);
-        polled.push((index, PollFd::new(cell.as_fd(), PollFlags::POLLIN)));
+        polled.push((index, true, PollFd::new(cell.as_fd(), PollFlags::POLLIN)));
     }
-    let (indices, mut fds): (Vec<usize>, Vec<PollFd<'_>>) = polled.into_iter().unzip();
-    let timeout = PollTimeout::try_from(patience_max.as_millis()).unwrap_or(PollTimeout::MAX);
+    for (index, pipe) in thrown_away.into_iter().enumerate() {
+        polled.extend(pipe.map(|pipe| (index, false, PollFd::new(pipe.as_fd(), PollFlags::POLLIN))));
+    }
+    let mut fds: Vec<PollFd<'_>> = polled.iter().map(|(_, _, fd)| fd.clone()).collect();
+    let patience = patience_max.saturating_sub(heard.elapsed());
+    let timeout = PollTimeout::try_from(patience.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut fds, timeout) {
-        Ok(0) => return Err(SandboxError::Lost { during: "running a pair" }),
+        Ok(0) => return Err(lost()),
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => channel("waiting for a pair", Err(errno.into()))?,
     }
-    let ready = indices.into_iter().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(true));
-    Ok(ready.map(|(index, _)| index).collect())
+    let ready = polled.iter().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(true));
+    let (cells, pipes): (Vec<_>, Vec<_>) =
+        ready.map(|((index, is_cell, _), _)| (*index, *is_cell)).partition(|(_, is_cell)| *is_cell);
+    // However much is written: a cell that says nothing for so long is gone.
+    if cells.is_empty() && patience.is_zero() {
+        return Err(lost());
+    }
+    let indices = |ready: Vec<(usize, bool)>| ready.into_iter().map(|(index, _)| index).collect();
+    Ok(Ready { cells: indices(cells), pipes: indices(pipes) })
+}
+
+/// Reads what lies in a pipe. Gives whether more can come.
+fn throw_away(pipe: &OwnedFd) -> bool {
+    let mut buffer = [0; THROWN_AWAY_BYTES];
+    match read(pipe, &mut buffer) {
+        Ok(0) => false,
+        Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => true,
+        Err(_) => false,
+    }
+}
+
+fn copy(end: &OwnedFd) -> Result<OwnedFd, SandboxError> {
+    channel("copying an end of a pair's pipe", end.try_clone())
 }
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {

@@ -220,7 +220,7 @@ impl Maker<'_> {
         let given = ToolInput { files: &files, directories: &["left"], stdin: None, leaves: Some(leaves) };
         let (mut slot, companion) = slot.split();
         let mut beside = companion.ok_or(LaunchError::SlotGone)?;
-        let talked = slot.talk(&speaker, &mut beside, &tool_command, &given, GENERATOR, IDLE_MS)?;
+        let talked = slot.talk(&speaker, &mut beside, &tool_command, &given, GENERATOR, 0, IDLE_MS)?;
         ended_well(&talked.tool, index, "the interactor")?;
         if let Some(what) = failure(&talked.ran.observation) {
             return Err(ImportError::Test { test: index + 1, what: format!("the main solution {what}") });

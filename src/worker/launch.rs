@@ -540,7 +540,8 @@ impl Confined<'_> {
     }
 
     /// Runs a program here and a tool beside it, each reading what the other writes. Those that still run are ended
-    /// when none of them has done anything for `idle_ms` milliseconds.
+    /// when none of them has done anything for `idle_ms` milliseconds. What one writes when the other has ended is thrown
+    /// away; only a tool that ends otherwise than with the exit code `tool_is_content` has the program die of it.
     pub fn talk(
         &mut self,
         program: &Speaker<'_>,
@@ -548,15 +549,23 @@ impl Confined<'_> {
         tool_command: &Command,
         tool_input: &ToolInput<'_>,
         tool_limits: LaunchLimits,
+        tool_is_content: i32,
         idle_ms: u64,
     ) -> Result<Talk, LaunchError> {
         let profile = profile_of(program.command);
         let job = job(profile, program.command, program.files)?;
         let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
         let (tool_job, tool_spec) = tool_job(tool_command, tool_input, tool_limits)?;
+        // The tool comes to its own end whatever becomes of the program. The program is left alone only by a tool that is
+        // content with it.
+        let lets_write = |half: Half, ended: &Outcome| {
+            let is_content = ended.report.end == End::Finished
+                && ended.report.exit == assize_sandbox::Exit::Exited(tool_is_content);
+            half == Half::First || is_content
+        };
         let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
         let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
-        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms);
+        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, lets_write);
         let talked = self.losses.note(talked)?;
         Ok(Talk {
             ran: ran(talked.first, &program.command.memory_messages)?,

@@ -17,7 +17,7 @@ use crate::problems::{Constants, Package, Validation, ValidatorSource};
 use super::compile;
 use super::launch::{
     self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker,
-    Talk, Tool, ToolInput,
+    Tool, ToolInput,
 };
 use super::offers;
 use super::packages::TestcaseData;
@@ -27,8 +27,6 @@ use super::scripts::{self, ScriptError};
 /// Exit codes by which a validator speaks.
 const ACCEPTED: u8 = 42;
 const WRONG: u8 = 43;
-/// What a program dies of that writes to one that has ended.
-const SIGPIPE: u8 = 13;
 /// Where it may leave messages. It gets the name with a slash behind it. No file of a submission begins with a point.
 const FEEDBACK: &str = ".feedback";
 const JUDGE_MESSAGE: &str = ".feedback/judgemessage.txt";
@@ -431,11 +429,18 @@ impl Validators {
         // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
         let wall_ms = program.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
         let limits = LaunchLimits { wall_ms, idle_ms: None, ..program.limits };
-        let talk = slot.talk(submission, beside, &command, &program.given(&files, None), limits, idle_ms)?;
+        let talk = slot.talk(
+            submission,
+            beside,
+            &command,
+            &program.given(&files, None),
+            limits,
+            ACCEPTED.into(),
+            idle_ms,
+        )?;
         let says = match program.accepts(&talk.tool) {
-            // The submission hung up on it. Or both waited, and whose turn it was cannot be known: the validator is
-            // the one that is trusted.
-            Err(_) if hung_up(&talk) || (talk.stalled && talk.ran.observation.stop == Stop::Wall) => None,
+            // Both waited, and whose turn it was cannot be known: the validator is the one that is trusted.
+            Err(_) if talk.stalled && talk.ran.observation.stop == Stop::Wall => None,
             says => Some(says?),
         };
         let feedback = Feedback::of(talk.tool.files);
@@ -539,18 +544,6 @@ impl Validators {
         let (path, files) = (source.path.clone(), program);
         Ok(Program { path, files, command, limits, standard_checker: None })
     }
-}
-
-/// Whether the validator died of writing to a submission that had ended: of the signal, or of the error that runtimes
-/// make of it (Python says `BrokenPipeError: [Errno 32] Broken pipe` and exits with 1 or 120).
-fn hung_up(talk: &Talk) -> bool {
-    let run = &talk.tool.ran;
-    let told = || String::from_utf8_lossy(&run.stderr).contains("Broken pipe");
-    !talk.tool_ended_first
-        && match run.observation.exit {
-            Exit::Signal(signal) => signal == SIGPIPE,
-            Exit::Code(_) => run.observation.stop == Stop::None && told(),
-        }
 }
 
 impl Program {

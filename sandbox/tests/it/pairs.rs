@@ -45,7 +45,7 @@ impl Two {
         let mut first = self.one.open(one).expect("a session opens");
         let mut second = self.other.open(other).expect("a session opens");
         let [first_spec, second_spec] = limits.map(|limits| RunSpec::new(Stdin::Null, limits));
-        let ran = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        let ran = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
         ran.expect("the sandbox holds")
     }
 
@@ -53,6 +53,11 @@ impl Two {
     fn python(&mut self, submission: &str, validator: &str) -> PairOutcome {
         self.talk(&python(Profile::Run, submission), &python(Profile::Build, validator), generous())
     }
+}
+
+/// Whoever ends with 42 is content, and the first may end before the second has said its last word.
+fn lets_write(ended: Half, outcome: &Outcome) -> bool {
+    ended == Half::First || outcome.report.exit == Exit::Exited(42)
 }
 
 fn generous() -> [Limits; 2] {
@@ -86,7 +91,7 @@ fn a_session_runs_pairs_and_single_runs_in_turn() {
     let mut second = two.other.open(&answerer).expect("a session opens");
     let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
     for _ in 0..2 {
-        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
         exits(&outcome.expect("it runs"), Exit::Exited(0), Exit::Exited(42));
         let alone = first.run(&first_spec).expect("it runs");
         assert_eq!(stdout(&alone), "500\n");
@@ -110,6 +115,36 @@ fn the_one_that_ends_first_is_told() {
         .python("raise SystemExit(7)", "import sys; raise SystemExit(43 if sys.stdin.read() == '' else 42)");
     assert_eq!(outcome.ended_first, Half::First);
     exits(&outcome, Exit::Exited(7), Exit::Exited(43));
+}
+
+/// More than a pipe holds is written to one that has ended, and whoever may do so comes to its own end.
+#[test]
+fn what_is_said_to_one_that_has_ended_is_thrown_away() {
+    let mut two = Two::new();
+    let last_word = "
+import sys
+assert sys.stdin.read() == '1\\n'
+sys.stdout.write('x' * (4 << 20)); sys.stdout.flush()
+sys.stderr.write('said'); raise SystemExit(42)
+";
+    let outcome = two.python("print(1)", last_word);
+    exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+    assert_eq!((outcome.ended_first, outcome.second.stderr.as_slice()), (Half::First, &b"said"[..]));
+    // The second is content and gone.
+    let goes_on = "
+import sys
+assert sys.stdin.read() == ''
+sys.stdout.write('x' * (4 << 20)); sys.stdout.flush(); sys.stderr.write('said')
+";
+    let outcome = two.python(goes_on, "raise SystemExit(42)");
+    exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+    assert_eq!((outcome.ended_first, outcome.first.stderr.as_slice()), (Half::Second, &b"said"[..]));
+    // One that never ends is held to its own limits all the same.
+    let [first, second] = generous();
+    let flood = python(Profile::Run, "while True: print('x' * 10000)");
+    let content = python(Profile::Build, "raise SystemExit(42)");
+    let outcome = two.talk(&flood, &content, [Limits { cpu_ms: 300, ..first }, second]);
+    assert_eq!(outcome.first.report.end, End::CpuLimit, "{outcome:?}");
 }
 
 #[test]
@@ -229,7 +264,7 @@ fn a_pair_that_cannot_start_is_our_failure_and_the_slots_go_on() {
         let mut first = two.one.open(&broken).expect("a session opens");
         let mut second = two.other.open(&waiter).expect("a session opens");
         let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
-        let error = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000);
+        let error = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
         let error = error.expect_err("it cannot run");
         assert!(error.to_string().contains("execve"), "{error}");
     }
