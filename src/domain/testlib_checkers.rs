@@ -6,6 +6,9 @@
 //! answer a fault of the jury. Numbers are read as testlib reads them: integers without a plus sign, leading zeros or
 //! "-0", doubles by the grammar of `scanf`, which takes "1e" for 1 and an overflow for an infinity.
 
+/// What some editors begin UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A standard checker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Checker {
@@ -118,6 +121,8 @@ impl Checker {
 
     /// What it says of an output.
     pub fn check(self, output: &[u8], answer: &[u8]) -> Checked {
+        // Only of the output, and only at its very beginning.
+        let output = output.strip_prefix(BYTE_ORDER_MARK).unwrap_or(output);
         let mut ouf = Stream { bytes: output, at: 0, misread: Checked::Format };
         let mut ans = Stream { bytes: answer, at: 0, misread: Checked::Fail };
         let checked = match self {
@@ -609,10 +614,11 @@ fn scan_double(word: &[u8]) -> Option<f64> {
 /// Whether two doubles are as close as testlib's `doubleCompare` demands.
 fn is_close(expected: f64, found: f64, error_max: f64) -> bool {
     let error_max = error_max + 1e-15;
-    if expected.is_infinite() {
-        return found == expected;
+    let is_infinite = |double: f64| double.abs() > 1e300;
+    if is_infinite(expected) {
+        return is_infinite(found) && (found > 0.0) == (expected > 0.0);
     }
-    if found.is_infinite() {
+    if is_infinite(found) {
         return false;
     }
     if (found - expected).abs() <= error_max {
@@ -805,6 +811,12 @@ mod tests {
             "rcmp6",
             &[
                 ("1.000001", "1", 0),
+                ("\u{feff}1", "1", 0),
+                ("1", "\u{feff}1", 3),
+                // Both count as infinite.
+                ("2e300", "9e305", 0),
+                ("-2e300", "9e305", 1),
+                ("1e300", "2e300", 1),
                 ("1.0000011", "1", 1),
                 ("1000001", "1000000", 0),
                 ("1000001.1", "1000000", 1),

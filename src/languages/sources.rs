@@ -158,7 +158,11 @@ pub fn arrange(
     }
     let replaced: BTreeSet<&str> = included.iter().map(|file| file.name.as_str()).collect();
     files.retain(|file| !replaced.contains(file.name.as_str()));
-    files.extend(included);
+    if !included.is_empty() {
+        // A driver whose name says nothing is found as problemtools finds it: the first by name of all files.
+        files.extend(included);
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+    }
     if files.is_empty() {
         return Err(SourcesError::NoFiles);
     }

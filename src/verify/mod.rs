@@ -206,6 +206,13 @@ async fn judge(
     let mut trials: Vec<Trial> =
         submissions.map(|submission| Trial::new(submission.clone(), package, bench)).collect();
     let limits = &package.package.limits;
+    for trial in trials.iter().filter(|trial| trial.code_bytes > limits.code_bytes) {
+        let what = format!(
+            "has {} bytes of source, and contestants may send {} (limits.code)",
+            trial.code_bytes, limits.code_bytes
+        );
+        tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), what)));
+    }
     let stated = match (options.time_limit_ms, Source::stated(limits.time_limit_source)) {
         (Some(given_ms), _) => Some((given_ms, Source::Given)),
         (None, Some(source)) => Some((limits.time_limit_ms, source)),

@@ -32,6 +32,8 @@ pub(super) struct Trial {
     pub(super) state: State,
     /// What else it may be taken for where it does not state its language, the next one last.
     alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
+    /// Size of its files, as `limits.code` counts it: before those of the package are laid over them.
+    pub(super) code_bytes: u64,
     /// By index of the testcase.
     pub(super) runs: BTreeMap<u32, Run>,
     /// Run all that is wanted, also where the result does not depend on it.
@@ -129,9 +131,9 @@ pub(super) type Stop = Arc<dyn Fn(&[VerifiedTestcase]) -> bool + Send + Sync>;
 impl Trial {
     /// A submission before anything was done with it.
     pub(super) fn new(submission: JurySubmission, package: &JudgePackage, bench: &Bench) -> Trial {
-        let Begun { language, state, alternatives } = begin(&submission, package, bench);
+        let Begun { language, state, alternatives, code_bytes } = begin(&submission, package, bench);
         let (runs, graded) = (BTreeMap::new(), GradedGroups::new());
-        Trial { submission, language, state, alternatives, runs, all: false, graded }
+        Trial { submission, language, state, alternatives, code_bytes, runs, all: false, graded }
     }
 
     /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first. One that does not
@@ -390,14 +392,19 @@ struct Begun {
     /// What is to be compiled, or why it cannot be judged.
     state: State,
     alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
+    code_bytes: u64,
 }
 
 fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> Begun {
-    let stuck = |language, state| Begun { language, state, alternatives: Vec::new() };
     let files = match read(package, submission) {
         Ok(files) => files,
-        Err(error) => return stuck(None, State::Fault(chain(&error))),
+        Err(error) => {
+            let state = State::Fault(chain(&error));
+            return Begun { language: None, state, alternatives: Vec::new(), code_bytes: 0 };
+        }
     };
+    let code_bytes = files.iter().map(|file| file.bytes.len() as u64).sum();
+    let stuck = |language, state| Begun { language, state, alternatives: Vec::new(), code_bytes };
     let language = match package.language_of(&files, submission.language.as_deref(), &bench.languages) {
         Ok(language) => language,
         Err(error) => return stuck(None, State::Skipped(error.to_string())),
@@ -426,7 +433,7 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         Ok(Err(error)) => State::Skipped(error.to_string()),
         Err(error) => State::Fault(chain(&error)),
     };
-    Begun { language: Some(offer.clone()), state, alternatives }
+    Begun { language: Some(offer.clone()), state, alternatives, code_bytes }
 }
 
 /// The files of a submission, named as they lie in its directory.
