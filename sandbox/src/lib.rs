@@ -69,7 +69,7 @@ pub use client::{Canceller, Keeper, KeeperConfig, Slot};
 pub use doctor::HostFacts;
 pub use error::SandboxError;
 pub use job::{Collect, CollectAll, Job, JobFile, Limits, Needs, Profile, RunSpec, Stdin};
-pub use pair::{Half, PairOutcome, run_pair};
+pub use pair::{Half, PairOutcome, Partner, run_pair};
 pub use policy::Policy;
 pub use report::{CollectFailure, End, Exit, Layer, MemoryMeter, Outcome, Report, Uncollected};
 pub use sealed::SealedFile;

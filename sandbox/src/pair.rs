@@ -7,6 +7,7 @@
 //!
 //! We hold the reading ends too. When a program has ended, its partner may be let write on: what it writes is then read
 //! here and thrown away. So a validator that answers a submission which has said all it had to say comes to its own end.
+//! Or the partner is ended at once: nothing that a submission does matters once its validator has refused.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -36,6 +37,15 @@ pub enum Half {
     Second,
 }
 
+/// What becomes of a half when the other has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Partner {
+    /// It goes on, and what it writes is thrown away.
+    WritesOn,
+    /// It is ended too, with [`End::PartnerEnded`].
+    Ends,
+}
+
 /// What came of a pair.
 #[derive(Debug)]
 pub struct PairOutcome {
@@ -43,7 +53,7 @@ pub struct PairOutcome {
     pub first: Outcome,
     /// The second program, likewise.
     pub second: Outcome,
-    /// Whose end was seen first. The other's may be a consequence of it: a pipe that closed, or our ending both.
+    /// Whose end was seen first. The other's may be a consequence of it: an input that ended, or our ending it.
     pub ended_first: Half,
     /// Neither did anything for as long as [`run_pair`] allows: each waited for the other, or slept. Those that still
     /// ran were ended, with [`End::WallLimit`] and `idle`.
@@ -64,8 +74,7 @@ struct Running {
 /// while its partner works. `idle_ms` of the limits should be `None`, and `wall_ms` generous, since a partner's work
 /// counts in it.
 ///
-/// `lets_write` is asked when a half has ended before the other: whether the other may go on writing to it. What it writes
-/// is thrown away then; else its next write fails, and the signal for that ends it.
+/// `partner` is asked when a half has ended before the other: what becomes of the other.
 ///
 /// The sessions are of two slots, of one keeper or two. Fails as [`Session::run`] does; both sessions are then over,
 /// and their slots may open others.
@@ -73,11 +82,11 @@ pub fn run_pair<'slots>(
     first: (&mut Session<'slots>, &RunSpec<'_>),
     second: (&mut Session<'slots>, &RunSpec<'_>),
     idle_ms: u64,
-    lets_write: impl Fn(Half, &Outcome) -> bool,
+    partner: impl Fn(Half, &Outcome) -> Partner,
 ) -> Result<PairOutcome, SandboxError> {
     let ((first, first_spec), (second, second_spec)) = (first, second);
     let mut sessions = [first, second];
-    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms), lets_write);
+    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms), partner);
     if ran.is_err() {
         for session in &mut sessions {
             session.give_up();
@@ -90,7 +99,7 @@ fn run(
     sessions: &mut [&mut Session<'_>; 2],
     specs: [&RunSpec<'_>; 2],
     idle: Duration,
-    lets_write: impl Fn(Half, &Outcome) -> bool,
+    partner: impl Fn(Half, &Outcome) -> Partner,
 ) -> Result<PairOutcome, SandboxError> {
     let (there, back) = (pipe()?, pipe()?);
     // What each half reads.
@@ -103,7 +112,8 @@ fn run(
     }
     let start = Instant::now();
     let mut halves = [0, 1].map(|_| Running { outcome: None, worked: (start, Duration::ZERO) });
-    let mut cancelled = [false; 2];
+    // What those that we end have come to.
+    let mut ended: [Option<End>; 2] = [None; 2];
     let mut heard = start;
     while halves.iter().any(|half| half.outcome.is_none()) {
         let thrown_away = [0, 1].map(|half| unread[half].as_ref().filter(|_| halves[half].outcome.is_some()));
@@ -123,12 +133,19 @@ fn run(
                 (Answer::Ran(ran), fds) => {
                     let outcome = sessions[half].take(*ran?, fds)?;
                     let which = if half == 0 { Half::First } else { Half::Second };
-                    // Nobody else has that end any more, so that its flags are ours.
-                    let is_kept = lets_write(which, &outcome.0)
-                        && unread[half]
-                            .as_ref()
-                            .is_some_and(|pipe| fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok());
-                    unread[half] = unread[half].take().filter(|_| is_kept);
+                    match partner(which, &outcome.0) {
+                        _ if halves[1 - half].outcome.is_some() || ended[1 - half].is_some() => {}
+                        Partner::Ends => {
+                            ended[1 - half] = Some(End::PartnerEnded);
+                            sessions[1 - half].cancel();
+                        }
+                        Partner::WritesOn => {
+                            // Nobody else has that end any more, so that its flags are ours.
+                            if let Some(pipe) = &unread[half] {
+                                channel("minding a pair's pipe", set_nonblocking(pipe))?;
+                            }
+                        }
+                    }
                     halves[half].outcome = Some(outcome);
                     // Who waited for it has something to do now.
                     halves[1 - half].worked.0 = Instant::now();
@@ -136,13 +153,10 @@ fn run(
             }
         }
         let idles = |half: &Running| half.outcome.is_some() || half.worked.0.elapsed() >= idle;
-        if cancelled == [false; 2]
-            && halves.iter().all(idles)
-            && halves.iter().any(|half| half.outcome.is_none())
-        {
-            cancelled = [0, 1].map(|half| halves[half].outcome.is_none());
-            for (session, _) in sessions.iter().zip(cancelled).filter(|(_, cancelled)| *cancelled) {
-                session.cancel();
+        if ended == [None; 2] && halves.iter().all(idles) {
+            for half in (0..2).filter(|half| halves[*half].outcome.is_none()) {
+                ended[half] = Some(End::WallLimit { idle: true });
+                sessions[half].cancel();
             }
         }
     }
@@ -151,14 +165,15 @@ fn run(
     };
     let ended_first = if second.1 < first.1 { Half::Second } else { Half::First };
     let mut outcomes = [first.0, second.0];
-    for (half, _) in cancelled.iter().enumerate().filter(|(_, cancelled)| **cancelled) {
+    for (half, end) in ended.iter().enumerate().filter_map(|(half, end)| Some((half, (*end)?))) {
         sessions[half].uncancel();
         if outcomes[half].report.end == End::Cancelled {
-            outcomes[half].report.end = End::WallLimit { idle: true };
+            outcomes[half].report.end = end;
         }
     }
     let [first, second] = outcomes;
-    Ok(PairOutcome { first, second, ended_first, stalled: cancelled != [false; 2] })
+    let stalled = ended.contains(&Some(End::WallLimit { idle: true }));
+    Ok(PairOutcome { first, second, ended_first, stalled })
 }
 
 impl Running {
@@ -227,6 +242,10 @@ fn throw_away(pipe: &OwnedFd) -> bool {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => true,
         Err(_) => false,
     }
+}
+
+fn set_nonblocking(pipe: &OwnedFd) -> std::io::Result<()> {
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop).map_err(Into::into)
 }
 
 fn copy(end: &OwnedFd) -> Result<OwnedFd, SandboxError> {

@@ -76,6 +76,8 @@ pub enum End {
     /// The kernel killed it for a system call of a foreign architecture (32-bit or x32). All other forbidden calls
     /// fail with `EPERM` or `ENOSYS`, and the program goes on.
     ForbiddenSyscall,
+    /// The other half of its pair had ended, and that was to be its end too: [`crate::Partner::Ends`].
+    PartnerEnded,
     /// A [`crate::Canceller`] ended it.
     Cancelled,
 }

@@ -561,12 +561,14 @@ impl Language {
         }
     }
 
-    /// The environment of a run. `memory_bytes` is the problem's limit.
+    /// The environment of a run: the language's, and the variable by which judges tell programs where they run.
+    /// `memory_bytes` is the problem's limit.
     pub fn run_env(&self, memory_bytes: u64) -> Vec<(String, String)> {
         let memory_mib = (memory_bytes >> 20).to_string();
         let filled =
             |(name, value): (&String, &String)| (name.clone(), value.replace("{memory_mib}", &memory_mib));
-        self.run.env.iter().map(filled).collect()
+        let own = self.run.env.iter().map(filled);
+        own.chain([("ONLINE_JUDGE".to_owned(), "1".to_owned())]).collect()
     }
 
     /// The file that the compiler makes; none where the sources themselves are run.

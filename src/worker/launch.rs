@@ -11,7 +11,7 @@ use std::thread;
 
 use assize_sandbox::{
     Canceller, Collect, CollectAll, CollectFailure, End, Half, Job, JobFile, Keeper, KeeperConfig, Limits,
-    Outcome, Policy, Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin, run_pair,
+    Outcome, Partner, Policy, Profile, RunSpec, SandboxError, SealedFile, Slot, Stdin, run_pair,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
@@ -363,10 +363,13 @@ pub struct LaunchLimits {
     pub processes: u32,
 }
 
+/// However long a program may work, it waits for nothing for so long.
+const IDLE_MS_MAX: u64 = 20_000;
+
 /// Wall time and idle time, in milliseconds, for a program that is held to `cpu_ms` of CPU time. Generous, so that on a
 /// busy host it is judged by its CPU time; one that waits goes early.
 pub fn clock_limits(cpu_ms: u64) -> (u64, u64) {
-    (cpu_ms * 10 + 5000, cpu_ms * 2 + 1000)
+    (cpu_ms * 10 + 5000, (cpu_ms * 2 + 1000).min(IDLE_MS_MAX))
 }
 
 /// What came of one run.
@@ -541,7 +544,7 @@ impl Confined<'_> {
 
     /// Runs a program here and a tool beside it, each reading what the other writes. Those that still run are ended
     /// when none of them has done anything for `idle_ms` milliseconds. What one writes when the other has ended is thrown
-    /// away; only a tool that ends otherwise than with the exit code `tool_is_content` has the program die of it.
+    /// away; but a tool that ends otherwise than with the exit code `tool_is_content` is the program's end too.
     pub fn talk(
         &mut self,
         program: &Speaker<'_>,
@@ -556,16 +559,15 @@ impl Confined<'_> {
         let job = job(profile, program.command, program.files)?;
         let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
         let (tool_job, tool_spec) = tool_job(tool_command, tool_input, tool_limits)?;
-        // The tool comes to its own end whatever becomes of the program. The program is left alone only by a tool that is
-        // content with it.
-        let lets_write = |half: Half, ended: &Outcome| {
+        // The tool comes to its own end whatever becomes of the program.
+        let partner = |half: Half, ended: &Outcome| {
             let is_content = ended.report.end == End::Finished
                 && ended.report.exit == assize_sandbox::Exit::Exited(tool_is_content);
-            half == Half::First || is_content
+            if half == Half::First || is_content { Partner::WritesOn } else { Partner::Ends }
         };
         let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
         let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
-        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, lets_write);
+        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, partner);
         let talked = self.losses.note(talked)?;
         Ok(Talk {
             ran: ran(talked.first, &program.command.memory_messages)?,
@@ -693,7 +695,8 @@ fn tool(mut outcome: Outcome) -> Result<Tool, LaunchError> {
 fn ran(outcome: Outcome, memory_messages: &[String]) -> Result<Ran, LaunchError> {
     let report = outcome.report;
     let stop = match report.end {
-        End::Finished => Stop::None,
+        // One that is ended with its partner has passed no limit.
+        End::Finished | End::PartnerEnded => Stop::None,
         End::CpuLimit => Stop::Cpu,
         End::WallLimit { .. } => Stop::Wall,
         End::MemoryLimit => Stop::Memory,

@@ -45,7 +45,7 @@ impl Two {
         let mut first = self.one.open(one).expect("a session opens");
         let mut second = self.other.open(other).expect("a session opens");
         let [first_spec, second_spec] = limits.map(|limits| RunSpec::new(Stdin::Null, limits));
-        let ran = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
+        let ran = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, partner);
         ran.expect("the sandbox holds")
     }
 
@@ -56,8 +56,9 @@ impl Two {
 }
 
 /// Whoever ends with 42 is content, and the first may end before the second has said its last word.
-fn lets_write(ended: Half, outcome: &Outcome) -> bool {
-    ended == Half::First || outcome.report.exit == Exit::Exited(42)
+fn partner(ended: Half, outcome: &Outcome) -> Partner {
+    let goes_on = ended == Half::First || outcome.report.exit == Exit::Exited(42);
+    if goes_on { Partner::WritesOn } else { Partner::Ends }
 }
 
 fn generous() -> [Limits; 2] {
@@ -91,7 +92,7 @@ fn a_session_runs_pairs_and_single_runs_in_turn() {
     let mut second = two.other.open(&answerer).expect("a session opens");
     let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
     for _ in 0..2 {
-        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
+        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, partner);
         exits(&outcome.expect("it runs"), Exit::Exited(0), Exit::Exited(42));
         let alone = first.run(&first_spec).expect("it runs");
         assert_eq!(stdout(&alone), "500\n");
@@ -101,15 +102,18 @@ fn a_session_runs_pairs_and_single_runs_in_turn() {
 #[test]
 fn the_one_that_ends_first_is_told() {
     let mut two = Two::new();
-    // The submission sees the end of the validator and fails of it, at once.
-    let outcome = two.python("input(); input()", "print(1, flush=True); raise SystemExit(43)");
+    // The submission sees the end of a validator that is content and fails of it, at once.
+    let outcome = two.python("input(); input()", "print(1, flush=True); raise SystemExit(42)");
     assert_eq!(outcome.ended_first, Half::Second);
-    exits(&outcome, Exit::Exited(1), Exit::Exited(43));
-    // A broken pipe is a consequence too.
-    let flood = "import signal; signal.signal(13, signal.SIG_DFL)\nwhile True: print(1)";
-    let outcome = two.python(flood, "raise SystemExit(43)");
-    assert_eq!(outcome.ended_first, Half::Second);
-    exits(&outcome, Exit::Signaled(libc::SIGPIPE), Exit::Exited(43));
+    exits(&outcome, Exit::Exited(1), Exit::Exited(42));
+    // One that is not is the end of both, whatever the other does.
+    for goes_on in ["while True: pass", "while True: print(1)", "import time; time.sleep(1000)"] {
+        let outcome = two.python(goes_on, "raise SystemExit(43)");
+        assert_eq!((outcome.ended_first, outcome.stalled), (Half::Second, false), "{outcome:?}");
+        assert_eq!(outcome.first.report.end, End::PartnerEnded, "{outcome:?}");
+        assert_eq!(outcome.second.report.exit, Exit::Exited(43), "{outcome:?}");
+        assert!(outcome.first.report.cpu_us < 1_000_000, "{outcome:?}");
+    }
     // And the other way round.
     let outcome = two
         .python("raise SystemExit(7)", "import sys; raise SystemExit(43 if sys.stdin.read() == '' else 42)");
@@ -264,7 +268,7 @@ fn a_pair_that_cannot_start_is_our_failure_and_the_slots_go_on() {
         let mut first = two.one.open(&broken).expect("a session opens");
         let mut second = two.other.open(&waiter).expect("a session opens");
         let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
-        let error = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, lets_write);
+        let error = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, partner);
         let error = error.expect_err("it cannot run");
         assert!(error.to_string().contains("execve"), "{error}");
     }
