@@ -51,19 +51,9 @@ pub(super) fn unpack_zip(
     archive_bytes: u64,
     into: &Path,
 ) -> Result<Option<String>, PackageError> {
-    let mut archive = ZipIterable::try_new(archive, Config::default())
-        .map_err(|error| damaged(Place::file(ARCHIVE), error))?
-        .enforce_header_consistency(true);
-    if archive.len() > tree::FILES_MAX {
-        return refuse(ARCHIVE, format!("the archive has more than {} entries", tree::FILES_MAX));
-    }
+    let mut archive = opened(archive)?;
     let entries = archive.files().map_err(|error| damaged(Place::file(ARCHIVE), error))?;
-    let mut admitted = Vec::new();
-    for entry in entries.by_ref() {
-        admitted.push(admit(entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?)?);
-    }
-    refuse_bombs(&admitted, archive_bytes)?;
-    refuse_clashes(&admitted)?;
+    let mut admitted = admit_all(entries.by_ref(), archive_bytes)?;
     // What is never part of a package takes no room either.
     admitted.retain(|entry| !entry.path.split('/').any(|name| is_junk(name) && name != ".timelimit"));
     let top = top_folder(&admitted);
@@ -96,19 +86,9 @@ pub(super) fn unpack_zip(
 /// refused, and directories have no say.
 pub fn zipped_files(archive: &[u8], bytes_max: u64) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
     let archive_bytes = archive.len() as u64;
-    let mut archive = ZipIterable::try_new(Cursor::new(archive), Config::default())
-        .map_err(|error| damaged(Place::file(ARCHIVE), error))?
-        .enforce_header_consistency(true);
-    if archive.len() > tree::FILES_MAX {
-        return refuse(ARCHIVE, format!("the archive has more than {} entries", tree::FILES_MAX));
-    }
+    let mut archive = opened(Cursor::new(archive))?;
     let entries = archive.files().map_err(|error| damaged(Place::file(ARCHIVE), error))?;
-    let mut admitted = Vec::new();
-    for entry in entries.by_ref() {
-        admitted.push(admit(entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?)?);
-    }
-    refuse_bombs(&admitted, archive_bytes)?;
-    refuse_clashes(&admitted)?;
+    let mut admitted = admit_all(entries.by_ref(), archive_bytes)?;
     if admitted.iter().map(|admitted| admitted.entry.size()).sum::<u64>() > bytes_max {
         return refuse(ARCHIVE, format!("the files are larger than {bytes_max} bytes"));
     }
@@ -133,6 +113,31 @@ pub fn zipped_files(archive: &[u8], bytes_max: u64) -> Result<Vec<(String, Vec<u
         }
     }
     Ok(files.into_iter().collect())
+}
+
+/// An archive whose directory can be read, and is not too long.
+fn opened<R: Read + Seek>(archive: R) -> Result<ZipIterable<R>, PackageError> {
+    let archive = ZipIterable::try_new(archive, Config::default())
+        .map_err(|error| damaged(Place::file(ARCHIVE), error))?
+        .enforce_header_consistency(true);
+    if archive.len() > tree::FILES_MAX {
+        return refuse(ARCHIVE, format!("the archive has more than {} entries", tree::FILES_MAX));
+    }
+    Ok(archive)
+}
+
+/// Judges all entries of an archive of `archive_bytes` bytes, each by itself and then together.
+fn admit_all(
+    entries: impl Iterator<Item = Result<ZipFileEntry<'static>, ZipError>>,
+    archive_bytes: u64,
+) -> Result<Vec<Admitted>, PackageError> {
+    let mut admitted = Vec::new();
+    for entry in entries {
+        admitted.push(admit(entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?)?);
+    }
+    refuse_bombs(&admitted, archive_bytes)?;
+    refuse_clashes(&admitted)?;
+    Ok(admitted)
 }
 
 /// Judges one entry by what the directory of the archive says of it.
