@@ -49,6 +49,8 @@ pub(crate) struct UpArgs {
     api: ApiArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    host: HostArgs,
 }
 
 /// Arguments of `assize serve`.
@@ -60,6 +62,8 @@ pub(crate) struct ServeArgs {
     nats: NatsArgs,
     #[command(flatten)]
     api: ApiArgs,
+    #[command(flatten)]
+    host: HostArgs,
 }
 
 /// Arguments of `assize worker`.
@@ -71,6 +75,8 @@ pub(crate) struct WorkerArgs {
     nats: NatsArgs,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    host: HostArgs,
 }
 
 /// How the API is offered.
@@ -98,16 +104,44 @@ struct WorkArgs {
     /// The worker's name, unique among the workers of the site; by default the host's name and a number.
     #[arg(long, value_name = "NAME", env = "ASSIZE_WORKER")]
     worker: Option<WorkerId>,
+    /// Run every testcase of every submission. By default only those are run that the result depends on; it is the
+    /// same either way.
+    #[arg(long, env = "ASSIZE_RUN_ALL")]
+    run_all: bool,
+}
+
+/// What the API and workers know and keep alike on a host.
+#[derive(Debug, Args)]
+struct HostArgs {
     /// A folder of language files that add to the built-in ones or replace them.
     #[arg(long, value_name = "DIR", env = "ASSIZE_LANGUAGES")]
     languages: Option<PathBuf>,
     /// How much of the disk the cache of problem packages may take, in MiB; what is in use is never removed.
     #[arg(long, value_name = "MIB", env = "ASSIZE_PACKAGE_CACHE_MIB", default_value_t = BYTES_MAX_DEFAULT >> 20, value_parser = clap::value_parser!(u64).range(1..1 << 30))]
     package_cache_mib: u64,
-    /// Run every testcase of every submission. By default only those are run that the result depends on; it is the
-    /// same either way.
-    #[arg(long, env = "ASSIZE_RUN_ALL")]
-    run_all: bool,
+}
+
+impl HostArgs {
+    fn host(&self) -> anyhow::Result<Host> {
+        let languages = match &self.languages {
+            Some(folder) => Languages::load(folder)?,
+            None => Languages::embedded()?,
+        };
+        Ok(Host { languages, package_cache_bytes: self.package_cache_mib << 20 })
+    }
+}
+
+/// What both know and keep.
+struct Host {
+    languages: Languages,
+    package_cache_bytes: u64,
+}
+
+impl Host {
+    /// The same cache for both in one data directory.
+    fn package_cache(&self, data: &Path) -> PackageCache {
+        PackageCache::new(data.join("cache").join("packages"), self.package_cache_bytes)
+    }
 }
 
 impl WorkArgs {
@@ -138,7 +172,7 @@ impl WorkArgs {
 pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Exit> {
     let listener = bind(&args.api)?;
     let data = DataDir::lock(args.data.root()?)?;
-    let languages = languages(args.work.languages.as_deref())?;
+    let host = args.host.host()?;
     let signals = Signals::listen()?;
     let start_server = async {
         Ok(match args.nats.is_given() {
@@ -157,8 +191,8 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Exit> {
     }
     let start_roles = async {
         prepare_streams(&settings(Role::Admin)?, args.api.replicas).await?;
-        let api = start_api(&args.api, listener, data.root(), &settings(Role::Api)?, &languages).await?;
-        let worker = start_worker(&args.work, data.root(), settings(Role::Worker)?, &languages).await?;
+        let api = start_api(&args.api, listener, data.root(), &settings(Role::Api)?, &host).await?;
+        let worker = start_worker(&args.work, data.root(), settings(Role::Worker)?, &host).await?;
         Ok((api, worker))
     };
     if let Some((api, worker)) = signals.unless_first(start_roles).await? {
@@ -179,11 +213,11 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     let listener = bind(&args.api)?;
     let data = DataDir::lock(args.data.root()?)?;
     let settings = args.nats.settings(data.root(), Role::Api)?;
-    let languages = languages(None)?;
+    let host = args.host.host()?;
     let signals = Signals::listen()?;
     let start = async {
         prepare_streams(&settings, args.api.replicas).await?;
-        start_api(&args.api, listener, data.root(), &settings, &languages).await
+        start_api(&args.api, listener, data.root(), &settings, &host).await
     };
     if let Some(api) = signals.unless_first(start).await? {
         println!("assize is ready at http://{}", api.address);
@@ -195,23 +229,16 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
 
 pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Exit> {
     let root = args.data.root()?;
-    let languages = languages(args.work.languages.as_deref())?;
+    let host = args.host.host()?;
     let signals = Signals::listen()?;
     let settings = args.nats.settings(&root, Role::Worker)?;
-    let start = start_worker(&args.work, &root, settings, &languages);
+    let start = start_worker(&args.work, &root, settings, &host);
     if let Some(worker) = signals.unless_first(start).await? {
         println!("assize worker {} is ready with {} slots", worker.worker.id(), worker.worker.slots());
         signals.first().await;
         worker.stop().await;
     }
     Ok(Exit::Done)
-}
-
-fn languages(folder: Option<&Path>) -> anyhow::Result<Languages> {
-    Ok(match folder {
-        Some(folder) => Languages::load(folder)?,
-        None => Languages::embedded()?,
-    })
 }
 
 /// Takes the address first of all, so that a port in use is told before anything else is started.
@@ -266,12 +293,12 @@ async fn start_api(
     listener: TcpListener,
     data: &Path,
     settings: &ConnectSettings,
-    languages: &Languages,
+    host: &Host,
 ) -> anyhow::Result<RunningApi> {
     let store = connect_at_start(settings, API_PATIENCE).await?;
     let projection = Projection::start(store.clone(), data).await?;
     let judge = Judge::new(Arc::new(store.clone()), "/assize/api");
-    let publisher = Publisher::new(store.clone(), judge.clone(), languages.clone());
+    let publisher = Publisher::new(store.clone(), judge.clone(), host.languages.clone());
     let beside = Some(PathBuf::from("problems")).filter(|folder| folder.is_dir());
     if let Some(folder) = args.problems.clone().or(beside) {
         publish_all(&publisher, &folder).await?;
@@ -279,11 +306,10 @@ async fn start_api(
     let directory = Directory::start(store.client()).await?;
     let state = Arc::new(State {
         publisher,
-        // The same as a worker's in this data directory.
-        packages: PackageCache::new(data.join("cache").join("packages"), BYTES_MAX_DEFAULT),
+        packages: host.package_cache(data),
         judge,
         projection,
-        languages: languages.clone(),
+        languages: host.languages.clone(),
         directory,
         bodies: DetailBodies::default(),
         stopping: CancellationToken::new(),
@@ -318,12 +344,12 @@ async fn start_worker(
     args: &WorkArgs,
     data: &Path,
     settings: ConnectSettings,
-    languages: &Languages,
+    host: &Host,
 ) -> anyhow::Result<RunningWorker> {
     let slots = args.slots();
     let launcher = tokio::task::spawn_blocking(move || Launcher::start(slots)).await??;
     launcher.keep_builds(&data.join("cache/builds"));
-    let offers = offers::find(languages, launcher.slots()).await;
+    let offers = offers::find(&host.languages, launcher.slots()).await;
     if offers.by_language.is_empty() {
         let reasons: Vec<String> =
             offers.absent.iter().map(|(language, reason)| format!("{language}: {reason}")).collect();
@@ -331,7 +357,7 @@ async fn start_worker(
     }
     let store = connect_at_start(&settings, START_PATIENCE).await?;
     let cache = data.join("cache");
-    let packages = PackageCache::new(cache.join("packages"), args.package_cache_mib << 20);
+    let packages = host.package_cache(data);
     let worker = Worker::new(args.id()?, &store, launcher, offers, packages, &cache);
     let worker = Arc::new(worker.with_mode(args.mode()));
     let stop = CancellationToken::new();
@@ -347,7 +373,7 @@ async fn start_worker(
 pub(crate) struct Roles {
     server: NatsServer,
     data: PathBuf,
-    languages: Languages,
+    host: Host,
     address: SocketAddr,
     api: Option<RunningApi>,
     worker: Option<RunningWorker>,
@@ -363,22 +389,21 @@ impl Roles {
             replicas: ReplicasArgs { replicas: 1 },
         };
         let listener = bind(&args)?;
-        let languages = languages(None)?;
+        let host = Host { languages: Languages::embedded()?, package_cache_bytes: BYTES_MAX_DEFAULT };
         let server = NatsServer::start(data, Options::default()).await?;
         prepare_streams(&server.connect_settings(Role::Admin), args.replicas).await?;
         let settings = server.connect_settings(Role::Api);
-        let api = start_api(&args, listener, data.root(), &settings, &languages).await?;
+        let api = start_api(&args, listener, data.root(), &settings, &host).await?;
         let (data, address) = (data.root().to_owned(), api.address);
-        Ok(Self { server, data, languages, address, api: Some(api), worker: None })
+        Ok(Self { server, data, host, address, api: Some(api), worker: None })
     }
 
     /// Starts a worker with a slot per core, unless one runs; returns how many slots it has.
     pub(crate) async fn work(&mut self) -> anyhow::Result<usize> {
-        let package_cache_mib = BYTES_MAX_DEFAULT >> 20;
-        let args = WorkArgs { slots: None, worker: None, languages: None, package_cache_mib, run_all: false };
+        let args = WorkArgs { slots: None, worker: None, run_all: false };
         if self.worker.is_none() {
             let settings = self.server.connect_settings(Role::Worker);
-            self.worker = Some(start_worker(&args, &self.data, settings, &self.languages).await?);
+            self.worker = Some(start_worker(&args, &self.data, settings, &self.host).await?);
         }
         Ok(args.slots())
     }

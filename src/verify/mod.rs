@@ -329,7 +329,8 @@ async fn conclude(
                 (Held::Kept, _) => String::new(),
                 (Held::Sensitive(why), _) => format!("sensitive to the time limit: {why}"),
                 (Held::Broken(why), State::DoesNotCompile { diagnostics, .. }) => {
-                    format!("{why}: {}", first_lines(diagnostics))
+                    let toolchain = trial.language.as_ref().map_or("", |offer| offer.toolchain.as_str());
+                    format!("{why} ({toolchain}): {}", first_lines(diagnostics))
                 }
                 (Held::Broken(why), _) => why,
             };

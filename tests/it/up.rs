@@ -1,6 +1,7 @@
 //! `assize up`, `serve` and `worker` as processes: they start, stop, die and come back without losing anything.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -229,6 +230,82 @@ async fn the_roles_run_apart_and_a_killed_api_continues_exactly() {
     assert_eq!(text(format!("{}/v1/submissions", address(&api))).await, survived);
     assert_eq!(api.terminate(), Some(0));
     assert_eq!(worker.terminate(), Some(0));
+}
+
+/// A folder of problems: a package that states no time limit, and a zip of another.
+fn unlimited_problems(folder: &Path) -> std::path::PathBuf {
+    let problems = folder.join("problems");
+    for (path, text) in [
+        ("quick/problem.yaml", "name: Quick\n"),
+        ("quick/data/secret/1.in", "1 2\n"),
+        ("quick/data/secret/1.ans", "3\n"),
+        ("quick/submissions/accepted/add.py", ADD),
+    ] {
+        std::fs::create_dir_all(problems.join(path).parent().unwrap()).unwrap();
+        std::fs::write(problems.join(path), text).unwrap();
+    }
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(problems.join("zipped.zip")).unwrap());
+    for (path, text) in [
+        ("problem.yaml", "name: Zipped\nlimits: {time_limit: 3}\n"),
+        ("data/secret/1.in", "1 2\n"),
+        ("data/secret/1.ans", "3\n"),
+        ("submissions/accepted/add.py", ADD),
+    ] {
+        zip.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    problems
+}
+
+async fn problem(address: &str, id: &str) -> Value {
+    serde_json::from_str(&text(format!("{address}/v1/problems/{id}")).await).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_limit_that_is_not_stated_is_derived_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (problems, data) = (unlimited_problems(folder.path()), folder.path().join("data"));
+    let arguments = ["up", "--listen", "127.0.0.1:0", "--problems", problems.to_str().unwrap()];
+    let up = Process::start(&data, &arguments);
+    let at = address(&up);
+    let quick = problem(&at, "quick").await;
+    assert_eq!(quick["problem"]["verified"], true, "{quick:#}");
+    assert_eq!(quick["problem"]["time_limit_ms"], 1000, "{quick:#}");
+    assert_eq!(problem(&at, "zipped").await["problem"]["time_limit_ms"], 3000);
+    assert_eq!(up.terminate(), Some(0));
+    // The next start finds what it has published.
+    let up = Process::start(&data, &arguments);
+    assert_eq!(problem(&address(&up), "quick").await["problem"]["revision"], 1);
+    assert_eq!(up.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_on_a_host_that_cannot_confine_says_so_and_serves() {
+    let judge = TestJudge::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (problems, data) = (unlimited_problems(folder.path()), folder.path().join("data"));
+    let url = url_of(&judge.nats, Role::Api);
+    let arguments =
+        ["serve", "--listen", "127.0.0.1:0", "--nats", &url, "--problems", problems.to_str().unwrap()];
+    let api = Process::begin_with(&data, &arguments, &[("ASSIZE_SANDBOX", "/nowhere")]).until_ready();
+    let at = address(&api);
+    // Published all the same, by the default limit.
+    let quick = problem(&at, "quick").await;
+    assert_eq!(quick["problem"]["verified"], false, "{quick:#}");
+    assert_eq!(quick["problem"]["time_limit_ms"], 2000, "{quick:#}");
+    let put = async |query: &str| {
+        let body = std::fs::read(problems.join("zipped.zip")).unwrap();
+        let request = reqwest::Client::new().put(format!("{at}/v1/problems/new/package{query}"));
+        let answer = request.header("content-type", "application/zip").body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, refused) = put("").await;
+    assert_eq!((status, &refused["code"]), (503, &json!("cannot_verify")), "{refused:#}");
+    assert!(refused["detail"].as_str().unwrap().contains("?verify=false"), "{refused:#}");
+    assert_eq!(reqwest::get(format!("{at}/v1/problems/new")).await.unwrap().status(), 404);
+    assert_eq!(put("?verify=false").await.0, 201);
+    assert_eq!(api.terminate(), Some(0));
 }
 
 /// Starts a role while its server is down, and returns when it has looked for it. Nobody else may be looking.

@@ -32,9 +32,15 @@ impl Process {
 
     /// Starts `assize` with these arguments on a data directory and does not wait until it is ready.
     pub(crate) fn begin(data: &Path, args: &[&str]) -> Process {
+        Process::begin_with(data, args, &[])
+    }
+
+    /// As [`begin`](Self::begin), with more in the environment.
+    pub(crate) fn begin_with(data: &Path, args: &[&str], env: &[(&str, &str)]) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_assize"))
             .args(args)
             .env("ASSIZE_DATA", data)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
