@@ -42,9 +42,25 @@ fn came(may: May, outcome: &Outcome) -> bool {
     }
 }
 
+/// How an attack is confined.
+#[derive(Debug, Clone, Copy, Default)]
+struct How {
+    /// Forked from an interpreter that had been started before.
+    warm: bool,
+    /// With the calls of runtimes that have an event loop.
+    runtime_calls: bool,
+}
+
 #[track_caller]
 fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
-    check_job(&mut Place::new(), source, profile, false, processes, expected);
+    check_job(&mut Place::new(), source, profile, How::default(), processes, expected);
+}
+
+/// As [`check`] in the profile for one process, with the filter for the runtimes of Node, Mono and others.
+#[track_caller]
+fn check_runtime(source: &str, processes: u32, expected: &[May]) {
+    let how = How { runtime_calls: true, ..How::default() };
+    check_job(&mut Place::new(), source, Profile::Run, how, processes, expected);
 }
 
 /// As [`check`] in the profile for one process, forked from an interpreter that had been started before.
@@ -52,7 +68,8 @@ fn check(source: &str, profile: Profile, processes: u32, expected: &[May]) {
 fn check_warm(source: &str, processes: u32, expected: &[May]) {
     let mut place = Place::new();
     if place.can_warm() {
-        check_job(&mut place, source, Profile::Run, true, processes, expected);
+        let how = How { warm: true, ..How::default() };
+        check_job(&mut place, source, Profile::Run, how, processes, expected);
     }
 }
 
@@ -61,7 +78,7 @@ fn check_job(
     place: &mut Place,
     source: &str,
     profile: Profile,
-    warm: bool,
+    How { warm, runtime_calls }: How,
     processes: u32,
     expected: &[May],
 ) {
@@ -75,6 +92,7 @@ fn check_job(
         program(profile, &attack)
     };
     job.warm = warm;
+    job.needs.runtime_calls = runtime_calls;
     // Which profile it is in.
     job.argv.push(if profile == Profile::Run { "run" } else { "build" }.to_owned());
     let mut session = place.slot.open(&job).expect("a session opens");
@@ -131,6 +149,10 @@ macro_rules! attacks {
         mod warm {
             use super::*;
             $(#[test] fn $name() { check_warm($file, $run_processes, &[$($run),*]); })*
+        }
+        mod runtime {
+            use super::*;
+            $(#[test] fn $name() { check_runtime($file, $run_processes, &[$($run),*]); })*
         }
     };
 }
