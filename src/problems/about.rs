@@ -125,9 +125,15 @@ impl About {
             }
             "version" => self.version = Some(reading.scalar(node, key)?),
             "author" => {
-                let names = reading.scalar(node, key)?;
-                let authors = names.split(" and ").flat_map(|names| names.split(',')).map(str::trim);
-                let authors = authors.filter(|name| !name.is_empty()).map(person).collect();
+                let authors = match node.value {
+                    // As newer versions state them.
+                    Value::List(_) | Value::Map(_) => persons(reading, node, key)?,
+                    _ => {
+                        let names = reading.scalar(node, key)?;
+                        let names = names.split(" and ").flat_map(|names| names.split(',')).map(str::trim);
+                        names.filter(|name| !name.is_empty()).map(person).collect()
+                    }
+                };
                 self.credits.insert("authors".to_owned(), authors);
             }
             "credits" => self.read_credits(reading, node)?,
@@ -138,8 +144,9 @@ impl About {
                 };
                 // A `source_url` may have come before.
                 let url = self.sources.pop().and_then(|unnamed| unnamed.url);
-                let read = |node| read_source(reading, node);
-                self.sources = nodes.iter().map(read).collect::<Result<_, _>>()?;
+                for node in nodes {
+                    self.sources.extend(read_source(reading, node)?);
+                }
                 if let (Some(source), Some(url)) = (self.sources.first_mut(), url) {
                     source.url.get_or_insert(url);
                 }
@@ -234,24 +241,29 @@ impl About {
     }
 }
 
-fn read_source(reading: &mut Reading<'_>, node: &Node) -> Result<Source, PackageError> {
+/// Where the problem comes from. Forms that are not filled in leave a name out; without one it is no source.
+fn read_source(reading: &mut Reading<'_>, node: &Node) -> Result<Option<Source>, PackageError> {
     let Value::Map(_) = node.value else {
-        return Ok(Source { name: reading.scalar(node, "source")?, url: None });
+        return Ok(Some(Source { name: reading.scalar(node, "source")?, url: None }));
     };
     let (mut name, mut url) = (None, None);
     for (key, line, node) in reading.map(node, "source")? {
         match key {
+            _ if node.value == Value::Null => {}
             "name" => name = Some(reading.scalar(node, "source.name")?),
             "url" => url = Some(reading.scalar(node, "source.url")?),
             _ => reading.warn(line, format!("unknown key \"source.{key}\", ignored")),
         }
     }
-    let name = name.ok_or_else(|| reading.invalid(node.line, "source has no name"))?;
-    Ok(Source { name, url })
+    if name.is_none() {
+        reading.warn(node.line, "source has no name, ignored".to_owned());
+    }
+    Ok(name.map(|name| Source { name, url }))
 }
 
 fn persons(reading: &mut Reading<'_>, node: &Node, key: &str) -> Result<Vec<Person>, PackageError> {
     let nodes = match &node.value {
+        Value::Null => &[],
         Value::List(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(node),
     };
@@ -263,6 +275,9 @@ fn persons(reading: &mut Reading<'_>, node: &Node, key: &str) -> Result<Vec<Pers
         };
         let (mut name, mut email) = (None, None);
         for (part, line, node) in reading.map(node, key)? {
+            if node.value == Value::Null {
+                continue;
+            }
             let text = reading.scalar(node, &format!("{key}.{part}"))?;
             match part {
                 "name" => name = Some(text),
@@ -271,8 +286,10 @@ fn persons(reading: &mut Reading<'_>, node: &Node, key: &str) -> Result<Vec<Pers
                 _ => reading.warn(line, format!("unknown key \"{key}.{part}\", ignored")),
             }
         }
-        let name = name.ok_or_else(|| reading.invalid(node.line, format!("{key}: a person has no name")))?;
-        persons.push(Person { name, email });
+        match name {
+            Some(name) => persons.push(Person { name, email }),
+            None => reading.warn(node.line, format!("{key}: a person has no name, ignored")),
+        }
     }
     Ok(persons)
 }

@@ -95,8 +95,18 @@ impl Metadata {
         let mut time_limit_ms = None;
         for (key, key_line, node) in keys {
             about::check_generation(&mut reading, format, key, key_line);
-            if node.value == Value::Null || metadata.about.read(&mut reading, format, key, node)? {
+            if node.value == Value::Null {
                 continue;
+            }
+            match metadata.about.read(&mut reading, format, key, node) {
+                Ok(false) => {}
+                Ok(true) => continue,
+                // Nothing is judged by it, so that it is no reason to refuse the package.
+                Err(PackageError::Invalid { place, what }) => {
+                    reading.warnings.push(Warning { place, what: format!("{what}, ignored") });
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
             match key {
                 "problem_format_version" => {}

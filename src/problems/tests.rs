@@ -583,16 +583,9 @@ fn nothing_that_is_not_a_plain_file_inside_is_read() {
     nix::unistd::mkfifo(&scratch.root.join("data/secret/2.in"), nix::sys::stat::Mode::S_IRUSR)
         .expect("a pipe");
     scratch.refused("data/secret/2.in: is neither a file nor a directory (a device, pipe or socket)");
-    Scratch::new()
-        .with("data/secret/a\u{7}b.in", "")
-        .refused("data/secret/a\\u{7}b.in: the name contains a control character or a backslash");
     let scratch = Scratch::new();
     fs::write(scratch.root.join("problem.yaml"), b"name: x\nauthor: \xff\n").expect("a file");
     scratch.refused("problem.yaml:2: is not UTF-8");
-    let scratch = Scratch::new();
-    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.in");
-    fs::write(scratch.root.join("data/secret").join(name), "").expect("a file");
-    scratch.refused("data/secret/\u{fffd}.in: the name is not UTF-8");
     let scratch = Scratch::new();
     fs::File::options()
         .write(true)
@@ -604,6 +597,29 @@ fn nothing_that_is_not_a_plain_file_inside_is_read() {
     scratch.refused("problem.yaml: is too long for a text file: 5242880 bytes, at most 4194304");
     let missing = load(Path::new("/nonexistent/hello"), Mode::Lenient).expect_err("no directory");
     assert_eq!(missing.to_string(), "cannot find /nonexistent/hello");
+}
+
+#[test]
+fn what_has_a_name_that_no_format_allows_is_passed_over() {
+    let scratch = Scratch::new()
+        .with("data/secret/a\u{7}b.in", "")
+        .with("submissions/accepted/a.py", "")
+        .with("submissions/accepted/a\\b.c", "")
+        .with("attachments/a\\b/c.txt", "");
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.in");
+    fs::write(scratch.root.join("data/secret").join(name), "").expect("a file");
+    let control = "the name contains a control character or a backslash, ignored";
+    let package = scratch.warns(&[
+        &format!("attachments/a\\\\b: {control}"),
+        &format!("data/secret/a\\u{{7}}b.in: {control}"),
+        "data/secret/\u{fffd}.in: the name is not UTF-8, ignored",
+        &format!("submissions/accepted/a\\\\b.c: {control}"),
+    ]);
+    assert_eq!((package.testcases.len(), package.jury_submissions.len()), (1, 1));
+    // Nor do they travel.
+    assert_eq!(package.attachments.len(), 0);
+    let archive = canonical_archive(&scratch.root).expect("an archive");
+    assert_eq!(file_in_archive(archive.bytes.as_slice(), "attachments/a\\b/c.txt").expect("a tar"), None);
 }
 
 #[test]
@@ -911,8 +927,9 @@ fn every_key_of_problem_yaml_is_typed() {
         &["problem.yaml:2: unknown license \"gpl\"; known are unknown, public domain, \
         cc0, cc by, cc by-sa, educational, permission"],
     );
-    check(OLD, "author: [A]", &["problem.yaml:2: author must be a single value, not a list"]);
-    check(OLD, "keywords: {a: b}", &["problem.yaml:2: keywords must be a single value, not a map"]);
+    check(OLD, "author: [A]", &[]);
+    check(OLD, "author: [[A]]", &["problem.yaml:2: author must be a single value, not a list, ignored"]);
+    check(OLD, "keywords: {a: b}", &["problem.yaml:2: keywords must be a single value, not a map, ignored"]);
     check(OLD, "languages: []", &["problem.yaml:2: languages must name at least one, or \"all\""]);
     check(OLD, "languages: {cpp: 17}", &["problem.yaml:2: languages must be a single value, not a map"]);
     check(OLD, "colour: red", &["problem.yaml:2: unknown key \"colour\", ignored"]);
@@ -950,15 +967,20 @@ fn every_key_of_problem_yaml_is_typed() {
     check(NEWEST, "credits: {author: A}", &["problem.yaml:4: unknown key \"credits.author\", ignored"]);
     check(
         NEWEST,
-        "credits: {authors: {email: a}}",
-        &["problem.yaml:4: credits.authors: a person has no name"],
+        "credits: {authors: [[A]]}",
+        &["problem.yaml:4: credits.authors must be a single value, not a list, ignored"],
     );
+    // Forms that were not filled in.
+    let nameless = "a person has no name, ignored";
     check(
         NEWEST,
-        "credits: {authors: [[A]]}",
-        &["problem.yaml:4: credits.authors must be a single value, not a list"],
+        "credits: {authors: {email: a}}",
+        &[&format!("problem.yaml:4: credits.authors: {nameless}")],
     );
-    check(NEWEST, "source: {url: x}", &["problem.yaml:4: source has no name"]);
+    check(NEWEST, "credits: {authors: , testers: [{name: A, email: }]}", &[]);
+    check(NEWEST, "source: {url: x}", &["problem.yaml:4: source has no name, ignored"]);
+    check(NEWEST, "source: {name: , url: }", &["problem.yaml:4: source has no name, ignored"]);
+    check(NEWEST, "source: [{name: A, url: }, B]", &[]);
     check(
         NEWEST,
         "license: cc by",
@@ -971,7 +993,7 @@ fn every_key_of_problem_yaml_is_typed() {
     );
     for date in ["soon", "2026-02-30", "2026-01-31T12:00:00", "2026-01-31Z"] {
         let what = format!(
-            "problem.yaml:4: embargo_until: {date:?} is no date (2026-01-31 or 2026-01-31T12:00:00Z)"
+            "problem.yaml:4: embargo_until: {date:?} is no date (2026-01-31 or 2026-01-31T12:00:00Z), ignored"
         );
         check(NEWEST, &format!("embargo_until: {date}"), &[&what]);
     }

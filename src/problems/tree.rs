@@ -173,8 +173,8 @@ impl Scan<'_> {
         self.tree.directories.entry(relative.to_owned()).or_default();
         for name in names {
             let Some(name) = name.to_str() else {
-                let shown = join(relative, &name.to_string_lossy());
-                return Err(PackageError::invalid(Place::file(shown), "the name is not UTF-8"));
+                self.warn(&join(relative, &name.to_string_lossy()), "the name is not UTF-8, ignored");
+                continue;
             };
             if is_junk(name) && !(relative.is_empty() && name == ".timelimit") {
                 continue;
@@ -185,11 +185,9 @@ impl Scan<'_> {
                 continue;
             }
             if name.chars().any(|character| character.is_control() || character == '\\') {
-                let path = path.escape_default().to_string();
-                return Err(PackageError::invalid(
-                    Place::file(path),
-                    "the name contains a control character or a backslash",
-                ));
+                let shown = path.escape_default().to_string();
+                self.warn(&shown, "the name contains a control character or a backslash, ignored");
+                continue;
             }
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
             if !name.bytes().all(plain) {
