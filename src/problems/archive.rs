@@ -170,21 +170,31 @@ fn damaged(error: io::Error) -> PackageError {
     PackageError::invalid(Place::file("archive"), format!("is not a readable tar: {error}"))
 }
 
-/// The path of an entry, if it is one that stays inside: relative, without `..`, of bounded length.
+/// The path of an entry, if it is one that stays inside: relative, without `..`, of bounded length, and without
+/// characters that no format allows.
 pub(super) fn entry_path(bytes: &[u8]) -> Result<String, PackageError> {
-    let shown = || Place::file(bytes.escape_ascii().to_string());
-    let invalid = |what: &str| Err(PackageError::invalid(shown(), what));
+    let invalid = |what: &str| Err(PackageError::invalid(shown(bytes), what));
     let Ok(path) = std::str::from_utf8(bytes) else {
         return invalid("the name is not UTF-8");
     };
+    if !path.is_empty() && path.chars().any(|character| character.is_control() || character == '\\') {
+        return invalid("the name contains a control character or a backslash");
+    }
+    path_inside(bytes)
+}
+
+/// The same without regard to characters, except for those that no file name has. What is not UTF-8 is replaced.
+pub(super) fn path_inside(bytes: &[u8]) -> Result<String, PackageError> {
+    let invalid = |what: &str| Err(PackageError::invalid(shown(bytes), what));
+    let path = String::from_utf8_lossy(bytes);
     if path.is_empty() || path.len() > tree::PATH_BYTES_MAX {
         return invalid("the path is empty or too long");
     }
-    if path.chars().any(|character| character.is_control() || character == '\\') {
-        return invalid("the name contains a control character or a backslash");
+    if path.contains('\0') {
+        return invalid("the name contains a NUL");
     }
     let mut inside = PathBuf::new();
-    for component in Path::new(path).components() {
+    for component in Path::new(&*path).components() {
         match component {
             Component::Normal(name) => inside.push(name),
             Component::CurDir => {}
@@ -198,6 +208,10 @@ pub(super) fn entry_path(bytes: &[u8]) -> Result<String, PackageError> {
     }
     // Lossless: it was UTF-8 before.
     Ok(inside.to_string_lossy().into_owned())
+}
+
+fn shown(bytes: &[u8]) -> Place {
+    Place::file(bytes.escape_ascii().to_string())
 }
 
 struct Hashing<T> {

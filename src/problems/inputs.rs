@@ -2,7 +2,8 @@
 //! output validator must refuse or accept. Nothing of it is judged; checking is for `verify`.
 
 use super::error::{Place, Warning};
-use super::package::ValidatorSource;
+use super::package::{CaseFile, ValidatorArguments, ValidatorSource};
+use super::settings;
 use super::tree::Tree;
 
 /// What an input validator is.
@@ -52,6 +53,14 @@ pub struct Example {
     pub input_path: String,
     /// Path of the answer and of the output, where it is about an output.
     pub output: Option<(String, String)>,
+    /// Arguments of the input validators, before those of a submission.
+    pub input_validator_arguments: ValidatorArguments,
+    /// Arguments that a submission would have.
+    pub arguments: Vec<String>,
+    /// Files that a submission would find in its working directory, and the input validators do.
+    pub files: Vec<CaseFile>,
+    /// Flags of the output validator: those of the package, then its own or those of its directories.
+    pub validator_flags: Vec<String>,
 }
 
 /// The directories of examples, under their older names too.
@@ -101,12 +110,14 @@ pub(super) fn find_validators(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<I
     found
 }
 
-/// The examples by path.
+/// The examples by path, without the settings that `testdata` reads for them.
 pub(super) fn find_examples(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<Example> {
     let mut found = Vec::new();
     for (directory, kind) in EXAMPLES {
         for input_path in tree.files_below(directory) {
-            let Some(path) = input_path.strip_suffix(".in") else { continue };
+            let Some(path) = input_path.strip_suffix(".in").filter(|path| !path.contains(".files/")) else {
+                continue;
+            };
             let (answer, output) = (format!("{path}.ans"), format!("{path}.out"));
             let is_there = tree.file(&answer).is_some() && tree.file(&output).is_some();
             let kind = match kind {
@@ -122,8 +133,16 @@ pub(super) fn find_examples(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<Exa
                 continue;
             }
             let output = (kind != ExampleKind::InvalidInput).then_some((answer, output));
-            let (path, input_path) = (path.to_owned(), input_path.to_owned());
-            found.push(Example { kind, path, input_path, output });
+            found.push(Example {
+                kind,
+                path: path.to_owned(),
+                input_path: input_path.to_owned(),
+                output,
+                input_validator_arguments: ValidatorArguments::default(),
+                arguments: Vec::new(),
+                files: settings::files_of(tree, path),
+                validator_flags: Vec::new(),
+            });
         }
     }
     found

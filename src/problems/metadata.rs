@@ -312,6 +312,34 @@ pub fn parse_seconds(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Words as a shell splits them, where there are quotes and they stand in pairs. The format splits on whitespace alone, to
+/// which a quote means nothing, but nobody writes quotes who wants them passed on.
+fn quoted_words(text: &str) -> Option<Vec<String>> {
+    if !text.contains(['"', '\'']) {
+        return None;
+    }
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (None, '"' | '\'') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, _) if letter.is_whitespace() => words.extend(word.take()),
+            (None, '\\') => word.get_or_insert_default().push(letters.next()?),
+            (Some(open), _) if letter == open => quote = None,
+            (Some('"'), '\\') => {
+                let escaped = letters.next_if(|next| matches!(next, '"' | '\\' | '$' | '`'));
+                word.get_or_insert_default().push(escaped.unwrap_or(letter));
+            }
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
 impl Reading<'_> {
     pub(crate) fn parse(&mut self, text: &str) -> Result<Node, PackageError> {
         Node::parse(text).map_err(|error| {
@@ -372,9 +400,14 @@ impl Reading<'_> {
         }
     }
 
-    /// Arguments of a program: a list of strings, each whole, or a string split on whitespace.
+    /// Arguments of a program: a list of strings, each whole, or a string of words.
     pub(crate) fn arguments(&self, node: &Node, name: &str) -> Result<Vec<String>, PackageError> {
-        let Value::List(items) = &node.value else { return self.words(node, name) };
+        let Value::List(items) = &node.value else {
+            let text = self.scalar(node, name)?;
+            return Ok(
+                quoted_words(&text).unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
+            );
+        };
         let mut arguments = Vec::with_capacity(items.len());
         for item in items {
             let argument = match &item.value {
@@ -500,5 +533,29 @@ impl Reading<'_> {
         text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 1e6).ok_or_else(|| {
             self.invalid(node.line, format!("{name}: {text:?} is not a factor (a number more than 0)"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_hold_words_together_where_they_stand_in_pairs() {
+        #[track_caller]
+        fn check(text: &str, expected: Option<&[&str]>) {
+            let words = quoted_words(text);
+            assert_eq!(words.as_ref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>()), {
+                expected.map(<[&str]>::to_vec)
+            });
+        }
+        check("a b", None);
+        check(r"a\d b", None);
+        check(r#"--team "There are more" -n 5"#, Some(&["--team", "There are more", "-n", "5"]));
+        check(r#"--team='more "yet"' x"#, Some(&[r#"--team=more "yet""#, "x"]));
+        check(r#"'' "a\"b\n" c\ d"#, Some(&["", r#"a"b\n"#, "c d"]));
+        check("it's", None);
+        check(r#"a "b"#, None);
+        check(r#""a"\"#, None);
     }
 }

@@ -129,7 +129,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
         static_testcases,
         jury_submissions,
         input_validators: inputs::find_validators(&tree, &mut warnings),
-        examples: inputs::find_examples(&tree, &mut warnings),
+        examples: data.examples,
         statements,
         attachments: tree.files_below("attachments").map(str::to_owned).collect(),
     };

@@ -1,7 +1,10 @@
 //! Reads `data/`: the testcases in judging order and the groups that hold them, with the settings that groups inherit.
 
+use std::collections::BTreeMap;
+
 use super::error::{PackageError, Place, Warning};
 use super::grading::Style;
+use super::inputs::{self, Example};
 use super::metadata::{Metadata, Reading};
 use super::package::{Format, Group, Testcase, Validation};
 use super::settings::{self, CaseSettings};
@@ -14,6 +17,8 @@ use crate::domain::ids::TestcaseName;
 pub(crate) struct TestData {
     pub(crate) testcases: Vec<Testcase>,
     pub(crate) groups: Vec<Group>,
+    /// What is never judged, by path in byte order.
+    pub(crate) examples: Vec<Example>,
 }
 
 /// Extensions of what belongs to a testcase besides its input and answer: settings, annotations, interactive samples, and
@@ -43,7 +48,7 @@ pub(crate) fn read(
     style: Style,
     warnings: &mut Vec<Warning>,
 ) -> Result<TestData, PackageError> {
-    let data = TestData { testcases: Vec::new(), groups: Vec::new() };
+    let data = TestData { testcases: Vec::new(), groups: Vec::new(), examples: Vec::new() };
     let mut reader = Reader { tree, metadata, validation, style, warnings, data };
     let everything = reader.group("", None)?;
     reader.data.groups.push(everything.clone());
@@ -58,6 +63,7 @@ pub(crate) fn read(
             reader.directory(part, &group)?;
         }
     }
+    reader.examples(everything)?;
     let data = reader.data;
     if data.testcases.is_empty() {
         return Err(PackageError::invalid(Place::file("data"), "there are no testcases"));
@@ -173,6 +179,49 @@ impl Reader<'_> {
             download_answer_path: shown.download_answer_path,
             interaction_path: shown.interaction_path,
         });
+        Ok(())
+    }
+
+    /// Reads the examples with their settings. Nothing is judged by them: one that cannot be used is left out with a
+    /// warning.
+    fn examples(&mut self, everything: Group) -> Result<(), PackageError> {
+        let mut directories = BTreeMap::from([(String::new(), everything)]);
+        for mut example in inputs::find_examples(self.tree, self.warnings) {
+            match self.example(&mut example, &mut directories) {
+                Ok(()) => self.data.examples.push(example),
+                Err(PackageError::Invalid { place, what }) => {
+                    let what = format!("{what}, so {} is not looked at", example.path);
+                    self.warnings.push(Warning { place, what });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the directories of an example state, and what it states itself.
+    fn example(
+        &mut self,
+        example: &mut Example,
+        directories: &mut BTreeMap<String, Group>,
+    ) -> Result<(), PackageError> {
+        let directory = example.path.strip_prefix("data/").unwrap_or(&example.path);
+        let directory = directory.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let mut group = directories[""].clone();
+        let ends = directory.match_indices('/').map(|(end, _)| end).chain([directory.len()]);
+        for path in ends.map(|end| &directory[..end]) {
+            group = match directories.get(path) {
+                Some(known) => known.clone(),
+                None => self.group(path, Some(&group))?,
+            };
+            directories.insert(path.to_owned(), group.clone());
+        }
+        if let Some((flags, _)) = group.cases.read_case(self.tree, &example.path, self.warnings)? {
+            group.validator_flags = flags;
+        }
+        example.validator_flags = self.flags_in(&group);
+        example.arguments = group.cases.arguments;
+        example.input_validator_arguments = group.cases.input_validator_arguments;
         Ok(())
     }
 

@@ -313,6 +313,12 @@ fn groups_inherit_and_override_validator_flags() {
     for testcase in &package.testcases {
         assert_eq!(testcase.validator_flags, ["case_sensitive", "float_tolerance", "1e-3"]);
     }
+    let package = Scratch::new()
+        .with("problem.yaml", "name: x\nvalidation: custom\nvalidator_flags: --say \"There are more\" -n\n")
+        .with("data/secret/testdata.yaml", "output_validator_flags: it's a\n")
+        .with("output_validators/v.py", "")
+        .warns(&[]);
+    assert_eq!(package.testcases[0].validator_flags, ["--say", "There are more", "-n", "it's", "a"]);
 }
 
 #[test]
@@ -741,6 +747,38 @@ fn testcases_have_settings_of_their_own() {
     assert_eq!(package.testcases[0].input_validator_arguments.of("v"), ["a", "b"]);
     assert_eq!(package.testcases[0].hint.as_deref(), Some("think"));
     assert_eq!(package.testcases[0].description.as_deref(), Some("the first"));
+}
+
+#[test]
+fn examples_have_the_settings_of_their_directories_and_their_own() {
+    let scratch = Scratch::new()
+        .with("problem.yaml", "name: Hello\nvalidator_flags: float_tolerance 1e-6\n")
+        .with("data/testdata.yaml", "input_validator_flags: --all\n")
+        .with("data/invalid_input/1.in", "")
+        .with("data/invalid_input/deep/2.in", "")
+        .with("data/invalid_input/deep/test_group.yaml", "input_validator_args: [--deep]\nargs: [a]\n")
+        .with("data/invalid_input/deep/3.in", "")
+        .with("data/invalid_input/deep/3.yaml", "input_validator_args: {v: [own]}\nargs: [b]\n")
+        .with("data/invalid_input/deep/3.files/x.in", "")
+        .with("data/valid_output/testdata.yaml", "output_validator_args: [case_sensitive]\n");
+    let scratch = ["in", "ans", "out"]
+        .into_iter()
+        .fold(scratch, |scratch, end| scratch.with(&format!("data/valid_output/4.{end}"), ""));
+    let package = scratch.warns(&[]);
+    let [first, second, third, fourth] = &package.examples[..] else { panic!("{:#?}", package.examples) };
+    let of_v = |example: &Example| example.input_validator_arguments.of("v").join(" ");
+    assert_eq!([first, second, third, fourth].map(of_v), ["--all", "--deep", "own", "--all"]);
+    assert_eq!([first, second, third].map(|example| example.arguments.join(" ")), ["", "a", "b"]);
+    assert_eq!(third.files[0].name, "x.in");
+    assert_eq!(first.validator_flags, ["float_tolerance", "1e-6"]);
+    assert_eq!(fourth.validator_flags, ["float_tolerance", "1e-6", "case_sensitive"]);
+    // They are no groups, and a slip in what nothing is judged by refuses nothing.
+    assert_eq!(package.groups.len(), 2);
+    let package = scratch
+        .with("data/valid_output/4.yaml", "args: {a: b}\n")
+        .warns(&["data/valid_output/4.yaml:1: args must be a single value, not a map, \
+         so data/valid_output/4 is not looked at"]);
+    assert_eq!(package.examples.len(), 3);
 }
 
 #[test]

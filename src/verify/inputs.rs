@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::checktestdata::{CheckError, Program};
 use crate::domain::default_validator::{self, Comparison, Flags};
 use crate::error_chain::chain;
-use crate::problems::{Example, ExampleKind, InputValidator, InputValidatorKind, Package, Validation};
+use crate::problems::{CaseFile, Example, ExampleKind, InputValidator, InputValidatorKind, Validation};
 use crate::worker::launch::{Input, ProgramFile};
 use crate::worker::packages::{JudgePackage, JudgePackageError, TestcaseData};
 use crate::worker::validators::{Pass, Validators};
@@ -81,29 +81,41 @@ fn checker(package: &JudgePackage, validator: &InputValidator) -> Result<Checker
     Ok(Checker::Description(program))
 }
 
-/// Asks one validator about all testcases.
+/// Reads what a validator is asked about.
+type DataOf = Box<dyn FnOnce() -> Result<Arc<TestcaseData>, JudgePackageError> + Send>;
+
+/// Asks one validator about all inputs that are to be right.
 async fn all_by(
     package: &Arc<JudgePackage>,
     bench: &Bench,
     validator: &InputValidator,
     checker: &Arc<Checker>,
 ) -> Vec<Finding> {
-    let asked = package.testcases.iter().map(|testcase| async move {
-        let stated = &package.package.testcases[testcase.index as usize - 1];
-        let arguments = stated.input_validator_arguments.of(validator.name()).iter().chain(&stated.arguments);
-        let (arguments, index) = (arguments.cloned().collect(), testcase.index as usize - 1);
-        let data = {
-            let package = package.clone();
-            move || package.testcases[index].data()
-        };
-        (testcase.name.as_str(), ask(bench, checker, arguments, data).await)
+    let testcases = package.testcases.iter().zip(&package.package.testcases);
+    let testcases = testcases.map(|(testcase, stated)| {
+        let (package, index) = (package.clone(), testcase.index as usize - 1);
+        let data: DataOf = Box::new(move || package.testcases[index].data());
+        (stated.input_path.as_str(), &stated.input_validator_arguments, &stated.arguments, data)
     });
+    // An example of an output has an input that is right.
+    let examples = package.package.examples.iter().filter(|example| example.output.is_some());
+    let examples = examples.map(|example| {
+        let (package, path) = (package.clone(), example.clone());
+        let data: DataOf = Box::new(move || example_data(&package.root, &path));
+        (example.input_path.as_str(), &example.input_validator_arguments, &example.arguments, data)
+    });
+    let asked = testcases.chain(examples).map(|(path, by_name, arguments, data)| async move {
+        let arguments = by_name.of(validator.name()).iter().chain(arguments).cloned().collect();
+        (path, ask(bench, checker, arguments, data).await)
+    });
+    let answers = futures::future::join_all(asked).await;
+    let asked = answers.len();
     let mut refused = Vec::new();
     let mut failed = None;
-    for (testcase, answer) in futures::future::join_all(asked).await {
+    for (input, answer) in answers {
         match answer {
             Answer::Accepted => {}
-            Answer::Refused(why) => refused.push((testcase, why)),
+            Answer::Refused(why) => refused.push((input, why)),
             Answer::Failed(why) => {
                 failed.get_or_insert(why);
             }
@@ -113,12 +125,10 @@ async fn all_by(
     let mut findings: Vec<Finding> = refused
         .iter()
         .take(NAMED_MAX)
-        .map(|(testcase, why)| {
-            Finding::error(Some(&format!("data/{testcase}.in")), format!("is refused by {by}: {why}"))
-        })
+        .map(|(input, why)| Finding::error(Some(input), format!("is refused by {by}: {why}")))
         .collect();
     if refused.len() > NAMED_MAX {
-        let what = format!("refuses {} of {} inputs", refused.len(), package.testcases.len());
+        let what = format!("refuses {} of {asked} inputs", refused.len());
         findings.push(Finding::error(Some(by), what));
     }
     if let Some(why) = failed {
@@ -174,10 +184,11 @@ async fn is_refused(
     example: &Example,
 ) -> Option<Finding> {
     let mut failed = None;
-    for (_, checker) in checkers {
-        let path = package.root.join(&example.input_path);
-        let answer = ask(bench, checker, Vec::new(), move || example_data(&path, None)).await;
-        match answer {
+    for (validator, checker) in checkers {
+        let arguments = example.input_validator_arguments.of(validator.name()).iter();
+        let arguments = arguments.chain(&example.arguments).cloned().collect();
+        let (package, example) = (package.clone(), example.clone());
+        match ask(bench, checker, arguments, move || example_data(&package.root, &example)).await {
             Answer::Refused(_) => return None,
             Answer::Accepted => {}
             Answer::Failed(why) => failed = Some(why),
@@ -192,20 +203,22 @@ async fn is_refused(
     }
 }
 
-fn example_data(input: &Path, answer: Option<&Path>) -> Result<Arc<TestcaseData>, JudgePackageError> {
-    let read = |path: &Path| {
-        let io = |source| JudgePackageError::Io { operation: "read", path: path.to_owned(), source };
-        std::fs::read(path).map_err(io)
+fn example_data(root: &Path, example: &Example) -> Result<Arc<TestcaseData>, JudgePackageError> {
+    let read = |path: &str| {
+        let path = root.join(path);
+        std::fs::read(&path).map_err(|source| JudgePackageError::Io { operation: "read", path, source })
     };
-    let answer = answer.map(read).transpose()?.unwrap_or_default();
-    let input = Input::new("input", &read(input)?)?;
-    Ok(Arc::new(TestcaseData::new(input, answer, Vec::new())))
+    let answer = example.output.as_ref().map(|(answer, _)| read(answer)).transpose()?.unwrap_or_default();
+    let file = |file: &CaseFile| Ok(ProgramFile::new(&file.name, &read(&file.path)?, false)?);
+    let files = example.files.iter().map(file).collect::<Result<_, JudgePackageError>>()?;
+    let input = Input::new("input", &read(&example.input_path)?)?;
+    Ok(Arc::new(TestcaseData::new(input, answer, files)))
 }
 
 /// Asks the output validator about an example of an output. Where it talks to submissions, or hands on what they read, one
 /// output says nothing.
 async fn output(package: &Arc<JudgePackage>, bench: &Bench, example: &Example) -> Option<Finding> {
-    let (answer, output) = example.output.as_ref()?;
+    let (_, output) = example.output.as_ref()?;
     let is_dialogue = |validation: &Validation| {
         matches!(
             validation,
@@ -218,13 +231,13 @@ async fn output(package: &Arc<JudgePackage>, bench: &Bench, example: &Example) -
     let path = Some(output.as_str());
     let slot = bench.pool.slot().await?;
     let (judged, example_of) = (package.clone(), example.clone());
-    let (answer, output_path) = (package.root.join(answer), package.root.join(output));
+    let output_path = package.root.join(output);
     let accepted = slot.call(move |confined| {
-        let data = example_data(&judged.root.join(&example_of.input_path), Some(&answer))?;
+        let data = example_data(&judged.root, &example_of)?;
         let io = |source| JudgePackageError::Io { operation: "read", path: output_path.clone(), source };
         let output = std::fs::read(&output_path).map_err(io)?;
-        let Package { validation, validator_flags, .. } = &judged.package;
-        match (validation, &judged.validators) {
+        let validator_flags = &example_of.validator_flags;
+        match (&judged.package.validation, &judged.validators) {
             (Validation::Custom { .. }, Some(validators)) => {
                 let output = ProgramFile::new("output", &output, false)?.content;
                 let pass = Pass::first(&data, validator_flags)?;

@@ -351,6 +351,46 @@ fn data_that_is_not_as_it_should_be_is_told() {
 }
 
 #[test]
+fn examples_of_data_are_held_to_the_settings_of_their_directories() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let put = |path: &str, content: &str| {
+        let path = package.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    // It refuses inputs with the words of its arguments and of the file beside it.
+    put(
+        "input_validators/without.py",
+        "import os, sys\nwords = sys.argv[1:]\nif os.path.exists('words'):\n    words += open('words').read().split()\n\
+         text = sys.stdin.read()\nsys.exit(43 if any(word in text for word in words) else 42)\n",
+    );
+    put("data/invalid_input/testdata.yaml", "input_validator_args: [half]\n");
+    put("data/invalid_input/half.in", "1 half\n");
+    put("data/invalid_input/deep/nearest.in", "1 half\n");
+    put("data/invalid_input/deep/own.yaml", "input_validator_args: {without: [own]}\n");
+    put("data/invalid_input/deep/own.in", "own\n");
+    put("data/invalid_input/deep/beside.in", "beside\n");
+    put("data/invalid_input/deep/beside.files/words", "beside\n");
+    for kind in ["invalid_output", "valid_output"] {
+        put(&format!("data/{kind}/case.in"), "1 2\n");
+        put(&format!("data/{kind}/case.ans"), "yes\n");
+        put(&format!("data/{kind}/case.out"), "YES\n");
+    }
+    put("data/invalid_output/testdata.yaml", "output_validator_flags: case_sensitive\n");
+    let verify = || {
+        let arguments = ["problem", "verify", package.to_str().unwrap(), "--submission", "*/sum.py"];
+        assize(folder.path(), &arguments)
+    };
+    verify().expect_code(0);
+    // The inputs of outputs are right.
+    put("data/valid_output/case.yaml", "input_validator_args: [\"2\"]\n");
+    let out = verify().expect_code(1);
+    let refused = "data/valid_output/case.in: is refused by input_validators/without.py: exited with code 43";
+    assert!(out.stdout.contains(refused), "{out:?}");
+}
+
+#[test]
 fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());

@@ -12,7 +12,7 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
-use super::archive::entry_path;
+use super::archive::{entry_path, path_inside};
 use super::error::{PackageError, Place};
 use super::tree::{self, is_junk};
 
@@ -53,7 +53,17 @@ pub(super) fn unpack_zip(
 ) -> Result<Option<String>, PackageError> {
     let mut archive = opened(archive)?;
     let entries = archive.files().map_err(|error| damaged(Place::file(ARCHIVE), error))?;
-    let mut admitted = admit_all(entries.by_ref(), archive_bytes)?;
+    let mut odd_name = None;
+    let mut admitted = admit_all(entries.by_ref(), archive_bytes, |named| {
+        odd_name = odd_name.take().or_else(|| entry_path(named).err());
+        // Whoever lists the package passes over names that no format allows, and says so.
+        path_inside(named)
+    })?;
+    // Where there is nothing else, backslashes are what someone took for `/`.
+    let is_problem = |path: &str| path.rsplit('/').next() == Some("problem.yaml");
+    if let Some(error) = odd_name.filter(|_| !admitted.iter().any(|entry| is_problem(&entry.path))) {
+        return Err(error);
+    }
     // What is never part of a package takes no room either.
     admitted.retain(|entry| !entry.path.split('/').any(|name| is_junk(name) && name != ".timelimit"));
     let top = top_folder(&admitted);
@@ -88,7 +98,7 @@ pub fn zipped_files(archive: &[u8], bytes_max: u64) -> Result<Vec<(String, Vec<u
     let archive_bytes = archive.len() as u64;
     let mut archive = opened(Cursor::new(archive))?;
     let entries = archive.files().map_err(|error| damaged(Place::file(ARCHIVE), error))?;
-    let mut admitted = admit_all(entries.by_ref(), archive_bytes)?;
+    let mut admitted = admit_all(entries.by_ref(), archive_bytes, entry_path)?;
     if admitted.iter().map(|admitted| admitted.entry.size()).sum::<u64>() > bytes_max {
         return refuse(ARCHIVE, format!("the files are larger than {bytes_max} bytes"));
     }
@@ -126,24 +136,27 @@ fn opened<R: Read + Seek>(archive: R) -> Result<ZipIterable<R>, PackageError> {
     Ok(archive)
 }
 
-/// Judges all entries of an archive of `archive_bytes` bytes, each by itself and then together.
+/// Judges all entries of an archive of `archive_bytes` bytes, each by itself and then together. `path_of` makes a path of
+/// a name.
 fn admit_all(
     entries: impl Iterator<Item = Result<ZipFileEntry<'static>, ZipError>>,
     archive_bytes: u64,
+    mut path_of: impl FnMut(&[u8]) -> Result<String, PackageError>,
 ) -> Result<Vec<Admitted>, PackageError> {
     let mut admitted = Vec::new();
     for entry in entries {
-        admitted.push(admit(entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?)?);
+        let entry = entry.map_err(|error| damaged(Place::file(ARCHIVE), error))?;
+        let path = path_of(entry.name_raw())?;
+        admitted.push(admit(entry, path)?);
     }
     refuse_bombs(&admitted, archive_bytes)?;
     refuse_clashes(&admitted)?;
     Ok(admitted)
 }
 
-/// Judges one entry by what the directory of the archive says of it.
-fn admit(entry: ZipFileEntry<'static>) -> Result<Admitted, PackageError> {
+/// Judges one entry of this path by what the directory of the archive says of it.
+fn admit(entry: ZipFileEntry<'static>, path: String) -> Result<Admitted, PackageError> {
     let named = entry.name_raw();
-    let path = entry_path(named)?;
     let invalid = |what: &str| refuse(&path, what.to_owned());
     if path.is_empty() {
         return invalid("the entry has no name");
