@@ -374,13 +374,13 @@ fn with_constants(tex: &str, constants: &Constants) -> String {
 /// The samples as contestants are to see them: what is there to be shown goes before what is run.
 fn samples_of(readable: &Readable) -> Result<Vec<ShownSample>, CacheError> {
     let files = &readable.files;
-    let in_samples = |path: &&str| path.starts_with("data/sample/");
+    let in_samples = |path: &&str| path.starts_with("data/sample/") && !path.contains(".files/");
     let names: BTreeSet<&str> = (files.files().filter(in_samples))
         .filter_map(|path| {
             [".interaction", ".in.statement", ".in"].iter().find_map(|end| path.strip_suffix(end))
         })
         .collect();
-    let shown = |paths: [String; 2]| -> Result<Option<String>, CacheError> {
+    let shown = |paths: &[String]| -> Result<Option<String>, CacheError> {
         let Some(path) = paths.iter().find(|path| files.has(path)) else { return Ok(None) };
         let mut bytes = files.read(path)?;
         let is_cut = bytes.len() > SAMPLE_BYTES_MAX;
@@ -392,12 +392,13 @@ fn samples_of(readable: &Readable) -> Result<Vec<ShownSample>, CacheError> {
     for name in names {
         let interaction = format!("{name}.interaction");
         if files.has(&interaction) {
-            let lines = shown([interaction.clone(), interaction])?.unwrap_or_default();
+            let lines = shown(&[interaction])?.unwrap_or_default();
             samples.push(ShownSample::Interaction(lines));
             continue;
         }
-        let input = shown([format!("{name}.in.statement"), format!("{name}.in")])?;
-        let answer = shown([format!("{name}.ans.statement"), format!("{name}.ans")])?;
+        let input = shown(&[format!("{name}.in.statement"), format!("{name}.in")])?;
+        let answers = ["ans.statement", "out", "ans"].map(|end| format!("{name}.{end}"));
+        let answer = shown(&answers)?;
         if let (Some(input), Some(answer)) = (input, answer) {
             samples.push(ShownSample::Files { input, answer });
         }

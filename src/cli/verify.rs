@@ -426,7 +426,7 @@ fn print_finding(loaded: &Loaded, finding: &Finding) -> anyhow::Result<()> {
     let mark =
         if finding.is_error { paint("error:", Colour::Red) } else { paint("warning:", Colour::Yellow) };
     let path = finding.path.as_ref().map(|path| format!("/{path}")).unwrap_or_default();
-    Ok(output::line(&format!("  {mark} {}{path}: {}", loaded.folder.display(), finding.what))?)
+    Ok(output::line(&format!("  {mark} {}{path}: {}", loaded.folder.display(), indented(&finding.what)))?)
 }
 
 fn print_submission(loaded: &Loaded, verified: &Verified, width: usize, json: bool) -> anyhow::Result<()> {
@@ -463,9 +463,14 @@ fn print_submission(loaded: &Loaded, verified: &Verified, width: usize, json: bo
         text.push_str(&format!("  {score}{best} points"));
     }
     if !verified.reason.is_empty() {
-        text.push_str(&format!("\n        {}", verified.reason));
+        text.push_str(&format!("\n        {}", indented(&verified.reason)));
     }
     Ok(output::line(&text)?)
+}
+
+/// The lines of a message below each other.
+fn indented(message: &str) -> String {
+    message.trim_end().lines().collect::<Vec<_>>().join("\n        ")
 }
 
 fn short(path: &str) -> &str {

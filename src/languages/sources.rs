@@ -12,6 +12,9 @@ const HEADER_EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
 /// Names without extension of files where interpreted programs begin, in the order of preference: the first two are
 /// those of the format, the others what validators are called.
 const MAIN_STEMS: [&str; 5] = ["main", "__main__", "validate", "validator", "output_validator"];
+/// Which language a program is taken for that has as many files of one as of another, as in problemtools; the others
+/// follow by their ids.
+const FIRST_OF_EQUALS: [&str; 5] = ["cpp", "c", "python3", "java", "csharp"];
 /// What the only file of a submission is called where its own name is that of an included file.
 const ALONE: &str = "solution";
 /// How much of a file is read to see what runs it.
@@ -71,12 +74,6 @@ pub enum SourcesError {
         /// One of its files.
         file: String,
     },
-    /// As many files are of one language as of another.
-    #[error("its files are of several languages: {}", names.join(", "))]
-    Ambiguous {
-        /// What they are called.
-        names: Vec<String>,
-    },
     /// It asks for Python 2.
     #[error("{file} is written for Python 2, which is not among the languages")]
     Python2 {
@@ -98,7 +95,8 @@ pub enum SourcesError {
 }
 
 /// The language of a program: the one that is stated, or the one that most of its files are of. Headers and files of no
-/// language have no say. A language that takes the files of another (C++ those of C) counts them as its own.
+/// language have no say. A language that takes the files of another (C++ those of C) counts them as its own. As many
+/// files of one language as of another are settled by [`FIRST_OF_EQUALS`].
 pub fn language_of<'a>(
     files: &[SourceFile],
     stated: Option<&str>,
@@ -109,6 +107,23 @@ pub fn language_of<'a>(
         return languages.get(stated).ok_or_else(unknown);
     }
     let first = files.first().ok_or(SourcesError::NoFiles)?;
+    let no_language = || SourcesError::NoLanguage { file: first.name.clone() };
+    languages_of_most(files, languages)?.first().copied().ok_or_else(no_language)
+}
+
+/// What to say of a program that states no language and has as many files of one as of another; none where it is clear.
+pub fn tie_of(files: &[SourceFile], languages: &Languages) -> Option<String> {
+    let best = languages_of_most(files, languages).ok()?;
+    let names: Vec<&str> = best.iter().map(|language| language.name.as_str()).collect();
+    let [first, _, ..] = names[..] else { return None };
+    Some(format!("its files are of several languages: {}; taken for {first}", names.join(", ")))
+}
+
+/// The languages that most of the files are of, the one that they are taken for first.
+fn languages_of_most<'a>(
+    files: &[SourceFile],
+    languages: &'a Languages,
+) -> Result<Vec<&'a Language>, SourcesError> {
     let mut of_files: Vec<(&SourceFile, &Language)> = Vec::new();
     for file in files {
         let language = if is_python_2(file) {
@@ -128,15 +143,13 @@ pub fn language_of<'a>(
         *counts.entry(&taker(&file.name).unwrap_or(language).id).or_default() += 1;
     }
     let most = counts.values().copied().max().unwrap_or(0);
-    let best: Vec<&Language> =
-        counts.iter().filter(|(_, count)| **count == most).filter_map(|(id, _)| languages.get(id)).collect();
-    match best[..] {
-        [] => Err(SourcesError::NoLanguage { file: first.name.clone() }),
-        [language] => Ok(language),
-        _ => Err(SourcesError::Ambiguous {
-            names: best.iter().map(|language| language.name.clone()).collect(),
-        }),
-    }
+    let best = counts.iter().filter(|(_, count)| **count == most);
+    let mut best: Vec<&Language> = best.filter_map(|(id, _)| languages.get(id)).collect();
+    best.sort_by_key(|language| {
+        let place = FIRST_OF_EQUALS.iter().position(|code| language.answers_to(code));
+        place.unwrap_or(FIRST_OF_EQUALS.len())
+    });
+    Ok(best)
 }
 
 /// Puts the files of a program of `language` in order. `included` are files of the package that lie beside them, in the
@@ -276,11 +289,24 @@ mod tests {
         language(&["a.cc", "b.c"], Ok(&cpp));
         language(&["solve.py", "data.txt", "x.h"], Ok("pypy3"));
         language(&["a.py", "b.py", "tool.c"], Ok("pypy3"));
-        language(&["a.py", "b.c"], Err("its files are of several languages: C17 (GCC), Python 3 (PyPy)"));
+        language(&["a.py", "b.c"], Ok("c"));
+        language(&["gen.py", "sol.cpp"], Ok(&cpp));
+        language(&["a.cs", "b.rs", "Main.java"], Ok("java"));
+        language(&["a.rs", "b.go"], Ok("go"));
         language(&["a.h"], Err("no language is known for a.h"));
         language(&["README", "Makefile"], Err("no language is known for README"));
         language(&[], Err("it has no files"));
         language(&["a.py2"], Err("a.py2 is written for Python 2, which is not among the languages"));
+    }
+
+    #[test]
+    fn a_tie_is_told() {
+        let tie = |names: &[&str]| tie_of(&files(names), &languages());
+        let said = "its files are of several languages: C17 (GCC), Python 3 (PyPy); taken for C17 (GCC)";
+        assert_eq!(tie(&["a.py", "b.c", "x.txt"]).as_deref(), Some(said));
+        for clear in [&["a.py"][..], &["a.py", "b.py", "c.c"], &["README"], &[]] {
+            assert_eq!(tie(clear), None, "{clear:?}");
+        }
     }
 
     #[test]

@@ -23,13 +23,17 @@ pub(super) fn find(
     metadata: &Metadata,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<JurySubmission>, PackageError> {
+    let takes_outputs = metadata.types.contains(&ProblemType::SubmitAnswer);
+    let is_none = |name: &str, is_directory: bool| {
+        is_about_submissions(name) || !is_directory && !takes_outputs && is_left_behind(name)
+    };
     let stated = stated(tree, warnings)?;
     let mut matched = vec![false; stated.len()];
     let mut submissions = Vec::new();
     for (name, is_directory) in tree.entries(SUBMISSIONS) {
         let path = tree::join(SUBMISSIONS, name);
         if !is_directory {
-            if !is_about_submissions(name) {
+            if !is_none(name, is_directory) {
                 let what = "lies in no directory, so that nothing is expected of it by itself".to_owned();
                 warnings.push(Warning { place: Place::file(&path), what });
                 submissions.push(submission(tree, "", path, false));
@@ -39,7 +43,7 @@ pub(super) fn find(
         let in_directory: Vec<(&str, bool)> = tree.entries(&path).collect();
         for (entry, is_directory) in in_directory {
             let submission = submission(tree, name, tree::join(&path, entry), is_directory);
-            if !submission.files.is_empty() && !is_about_submissions(entry) {
+            if !submission.files.is_empty() && !is_none(entry, is_directory) {
                 submissions.push(submission);
             }
         }
@@ -93,12 +97,28 @@ fn is_about_submissions(name: &str) -> bool {
     lower.starts_with("readme") || [".yaml", ".yml", ".md"].iter().any(|end| lower.ends_with(end))
 }
 
+/// What compilers make of submissions, and what was a submission once.
+fn is_left_behind(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    [".class", ".exe", ".bin", ".o", ".out", ".disabled"].iter().any(|end| lower.ends_with(end))
+}
+
 fn warn_of_unknown_directories(submissions: &[JurySubmission], warnings: &mut Vec<Warning>) {
     let mut told: Vec<&str> = Vec::new();
     for submission in submissions {
         let directory = submission.directory.as_str();
         let unknown = matches!(submission.expectation, Expectation::Unlisted(_)) && !directory.is_empty();
-        if unknown && submission.demands.is_empty() && !told.contains(&directory) {
+        if !unknown || !submission.demands.is_empty() || told.contains(&directory) {
+            continue;
+        }
+        let mut beside = submissions.iter().filter(|other| other.directory == directory);
+        if beside.any(|other| !other.demands.is_empty()) {
+            let what = format!(
+                "the format knows no directory {directory:?}, and it states no results: \
+                 it is not held to an expectation"
+            );
+            warnings.push(Warning { place: Place::file(&submission.path), what });
+        } else {
             told.push(directory);
             let what = format!(
                 "the format knows no directory {directory:?}: its submissions are not held to an expectation"

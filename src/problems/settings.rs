@@ -149,16 +149,6 @@ pub(crate) fn presentation(tree: &Tree, base: &str, warnings: &mut Vec<Warning>)
     } else if out.is_some() && ans_statement.is_some() {
         warn("ans.statement", "stands beside an .out; this one is shown".to_owned());
     }
-    for (kind, download, statement) in
-        [("in", &in_download, &in_statement), ("ans", &ans_download, &ans_statement)]
-    {
-        let (one, other) = match (download, statement) {
-            (Some(_), None) => ("download", "statement"),
-            (None, Some(_)) if out.is_none() || kind == "in" => ("statement", "download"),
-            _ => continue,
-        };
-        warn(&format!("{kind}.{one}"), format!("there is no .{kind}.{other} to go with it"));
-    }
     let mut pictures = PICTURES.iter().filter(|extension| find(extension).is_some());
     if let (Some(first), Some(second)) = (pictures.next(), pictures.next()) {
         warn(second, format!("is a second picture of the testcase, beside the .{first}"));

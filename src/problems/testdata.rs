@@ -233,19 +233,26 @@ impl Reader<'_> {
             return;
         }
         if let Some(base) = name.strip_suffix(".ans") {
-            if !has_input(base) {
+            if !has_input(base) && !self.is_only_shown(host_directory, base) {
                 self.warn(&path, format!("has no input file {host_directory}/{base}.in, ignored"));
             }
-        } else if !ANNOTATIONS
-            .iter()
-            .any(|end| name.strip_suffix(end).and_then(|name| name.strip_suffix('.')).is_some_and(has_input))
-        {
+        } else if !ANNOTATIONS.iter().any(|end| {
+            let base = name.strip_suffix(end).and_then(|name| name.strip_suffix('.'));
+            base.is_some_and(|base| has_input(base) || self.is_only_shown(host_directory, base))
+        }) {
             self.warn(&path, "belongs to no testcase, ignored".to_owned());
         }
     }
 
     fn is_input(&self, host_directory: &str, base: &str) -> bool {
         self.tree.file(&format!("{host_directory}/{base}.in")).is_some()
+    }
+
+    /// Whether this is a sample that stands in the statement alone: it is never judged, having no input.
+    fn is_only_shown(&self, host_directory: &str, base: &str) -> bool {
+        let is_sample = host_directory == "data/sample" || host_directory.starts_with("data/sample/");
+        let has = |end: &str| self.tree.file(&format!("{host_directory}/{base}.{end}")).is_some();
+        is_sample && (has("interaction") || has("in.statement"))
     }
 
     fn settings_of(&self, path: &str) -> Option<String> {

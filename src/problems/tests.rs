@@ -356,6 +356,35 @@ fn jury_submissions_statements_and_attachments_are_listed() {
 }
 
 #[test]
+fn what_is_held_to_nothing_is_told_by_its_name_where_others_are_held() {
+    let scratch = Scratch::new()
+        .with("submissions/mixed/a.py", "# @EXPECTED_RESULTS@: WRONG_ANSWER, timelimit\n")
+        .with("submissions/mixed/b.py", "");
+    scratch.warns(&[
+        "submissions/mixed/b.py: the format knows no directory \"mixed\", and it states no results: \
+         it is not held to an expectation",
+    ]);
+    Scratch::new().with("submissions/mixed/a.py", "# @EXPECTED_RESULTS@: CORRECT\n").warns(&[]);
+}
+
+#[test]
+fn what_compilers_leave_behind_is_no_submission() {
+    let scratch = ["a.class", "a.exe", "a.bin", "a.o", "a.out", "A.OUT", "a.cpp.disabled", "README"]
+        .into_iter()
+        .fold(Scratch::new(), |scratch, name| scratch.with(&format!("submissions/accepted/{name}"), ""));
+    let scratch = scratch.with("submissions/accepted/a.cpp", "").with("submissions/accepted/d.out/a.c", "");
+    let paths = |package: Package| {
+        let paths = package.jury_submissions.into_iter().map(|submission| submission.path);
+        paths.map(|path| path.replace("submissions/accepted/", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(scratch.warns(&[])), ["a.cpp", "d.out"]);
+    // Where submissions are outputs, they are called so.
+    let text = format!("{NEWEST}type: submit-answer\nlimits: {{time_limit: 1}}\n");
+    let scratch = newest().with("problem.yaml", &text).with("submissions/accepted/1.out", "");
+    assert_eq!(paths(scratch.warns(&[])), ["1.out"]);
+}
+
+#[test]
 fn expectations_are_read_from_sources_and_submissions_yaml() {
     let package = Scratch::new()
         .with("submissions/mixed/a.py", "# @EXPECTED_RESULTS@: WRONG_ANSWER, timelimit\n")
@@ -848,16 +877,8 @@ fn other_files_are_shown_and_downloaded_in_the_place_of_real_ones() {
         ["in", "ans.statement", "in", "out"],
         &["ans.statement: stands beside an .out; this one is shown"],
     );
-    check(
-        &["in.statement"],
-        ["in.statement", "ans", "in", "ans"],
-        &["in.statement: there is no .in.download to go with it"],
-    );
-    check(
-        &["ans.download"],
-        ["in", "ans", "in", "ans.download"],
-        &["ans.download: there is no .ans.statement to go with it"],
-    );
+    check(&["in.statement"], ["in.statement", "ans", "in", "ans"], &[]);
+    check(&["ans.download"], ["in", "ans", "in", "ans.download"], &[]);
     check(
         &["interaction", "out"],
         ["in", "out", "in", "out"],
@@ -869,6 +890,21 @@ fn other_files_are_shown_and_downloaded_in_the_place_of_real_ones() {
         ["in", "ans", "in", "ans"],
         &["svg: is a second picture of the testcase, beside the .png"],
     );
+}
+
+#[test]
+fn samples_may_stand_in_the_statement_alone() {
+    let package = Scratch::new()
+        .with("data/sample/1.interaction", ">1\n<2\n")
+        .with("data/sample/1.png", "")
+        .with("data/sample/2.in.statement", "")
+        .with("data/sample/2.ans.statement", "")
+        .warns(&[]);
+    assert_eq!(package.testcases.len(), 1);
+    Scratch::new().with("data/sample/1.out", "").with("data/secret/2.interaction", "").warns(&[
+        "data/sample/1.out: belongs to no testcase, ignored",
+        "data/secret/2.interaction: belongs to no testcase, ignored",
+    ]);
 }
 
 #[test]

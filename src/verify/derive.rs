@@ -54,6 +54,7 @@ pub(super) async fn derive(
     let generous = Caps { limit_ms: CAP_MS, cap_ms: CAP_MS };
     run(trials, &below, package, bench, generous, told).await;
     let mut in_time = Vec::new();
+    let mut without_language = Vec::new();
     for (index, wanted) in below.bounding() {
         let trial = &trials[index];
         let path = Some(trial.submission.path.as_str());
@@ -62,6 +63,9 @@ pub(super) async fn derive(
             findings.push(Finding::warning(path, what));
         };
         match (&trial.state, trial.slowest(wanted)) {
+            (State::Skipped(_), _) if trial.language.is_none() => {
+                without_language.push(trial.submission.path.as_str());
+            }
             (State::Skipped(why) | State::Fault(why), _) => left_out(why.clone()),
             (State::DoesNotCompile { .. }, _) => left_out("it does not compile".to_owned()),
             (State::Waiting(_) | State::Ready(_), Some((_, cpu_ms))) if cpu_ms > CAP_MS => {
@@ -74,6 +78,11 @@ pub(super) async fn derive(
                 left_out("none of its runs ended by itself".to_owned())
             }
         }
+    }
+    if !without_language.is_empty() {
+        let paths = without_language.join(", ");
+        let what = format!("do not bound the time limit, since their languages are not known: {paths}");
+        findings.push(Finding::warning(Some("submissions"), what));
     }
     if in_time.is_empty() {
         let what = format!(

@@ -213,6 +213,9 @@ async fn judge(
         );
         tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), what)));
     }
+    for (trial, tie) in trials.iter().filter_map(|trial| trial.tie.clone().map(|tie| (trial, tie))) {
+        tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), tie)));
+    }
     let stated = match (options.time_limit_ms, Source::stated(limits.time_limit_source)) {
         (Some(given_ms), _) => Some((given_ms, Source::Given)),
         (None, Some(source)) => Some((limits.time_limit_ms, source)),

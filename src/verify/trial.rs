@@ -13,7 +13,7 @@ use crate::domain::scoring::{self, Case, Cases, GradedGroups, Mode, Outcome, Sta
 use crate::domain::verdict::{RunLimits, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
-use crate::languages::sources::{SourceFile, Sources};
+use crate::languages::sources::{self, SourceFile, Sources};
 use crate::problems::JurySubmission;
 use crate::worker::launch::{LaunchError, ProgramFile};
 use crate::worker::offers::{self, Offer};
@@ -34,6 +34,8 @@ pub(super) struct Trial {
     alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
     /// Size of its files, as `limits.code` counts it: before those of the package are laid over them.
     pub(super) code_bytes: u64,
+    /// What to say of a submission that may as well be in another language.
+    pub(super) tie: Option<String>,
     /// By index of the testcase.
     pub(super) runs: BTreeMap<u32, Run>,
     /// Run all that is wanted, also where the result does not depend on it.
@@ -131,9 +133,9 @@ pub(super) type Stop = Arc<dyn Fn(&[VerifiedTestcase]) -> bool + Send + Sync>;
 impl Trial {
     /// A submission before anything was done with it.
     pub(super) fn new(submission: JurySubmission, package: &JudgePackage, bench: &Bench) -> Trial {
-        let Begun { language, state, alternatives, code_bytes } = begin(&submission, package, bench);
+        let Begun { language, state, alternatives, code_bytes, tie } = begin(&submission, package, bench);
         let (runs, graded) = (BTreeMap::new(), GradedGroups::new());
-        Trial { submission, language, state, alternatives, code_bytes, runs, all: false, graded }
+        Trial { submission, language, state, alternatives, code_bytes, tie, runs, all: false, graded }
     }
 
     /// Runs the testcases of `wanted` that have not run, in order, until `stop` says so; compiles first. One that does not
@@ -393,6 +395,7 @@ struct Begun {
     state: State,
     alternatives: Vec<(Arc<Offer>, Arc<Sources>)>,
     code_bytes: u64,
+    tie: Option<String>,
 }
 
 fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> Begun {
@@ -400,25 +403,27 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         Ok(files) => files,
         Err(error) => {
             let state = State::Fault(chain(&error));
-            return Begun { language: None, state, alternatives: Vec::new(), code_bytes: 0 };
+            return Begun { language: None, state, alternatives: Vec::new(), code_bytes: 0, tie: None };
         }
     };
     let code_bytes = files.iter().map(|file| file.bytes.len() as u64).sum();
-    let stuck = |language, state| Begun { language, state, alternatives: Vec::new(), code_bytes };
+    let states_none = submission.language.is_none() && !package.takes_answers();
+    let tie = if states_none { sources::tie_of(&files, &bench.languages) } else { None };
+    let stuck = |language, state, tie| Begun { language, state, alternatives: Vec::new(), code_bytes, tie };
     let language = match package.language_of(&files, submission.language.as_deref(), &bench.languages) {
         Ok(language) => language,
-        Err(error) => return stuck(None, State::Skipped(error.to_string())),
+        Err(error) => return stuck(None, State::Skipped(error.to_string()), tie),
     };
     let id = language.id.parse::<LanguageId>().ok();
     let Some(offer) = id.as_ref().and_then(|id| bench.offers.by_language.get(id)) else {
         let why =
             id.and_then(|id| bench.offers.absent.get(&id)).map_or("it was not asked for", String::as_str);
         let why = State::Skipped(format!("{} does not work here: {why}", language.name));
-        return stuck(Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why);
+        return stuck(Some(Arc::new(Offer::new(language.clone(), String::new(), true))), why, tie);
     };
     let entry = submission.entrypoint.as_deref();
     let mut alternatives = Vec::new();
-    if submission.language.is_none() && !package.takes_answers() {
+    if states_none {
         let others = bench.languages.instead_of(language);
         for other in others.into_iter().rev().filter(|other| offers::is_installed(other)) {
             // It was not self-tested: that it compiles the submission is proof enough.
@@ -433,7 +438,7 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         Ok(Err(error)) => State::Skipped(error.to_string()),
         Err(error) => State::Fault(chain(&error)),
     };
-    Begun { language: Some(offer.clone()), state, alternatives, code_bytes }
+    Begun { language: Some(offer.clone()), state, alternatives, code_bytes, tie }
 }
 
 /// The files of a submission, named as they lie in its directory.

@@ -382,7 +382,13 @@ fn judge_talk(
         })?
     };
     let said = Some(talked.feedback.judge_message()?).filter(|message| !message.is_empty());
-    let message = said.unwrap_or_else(|| describe(verdict, &talked.ran, limits));
+    let message = match (verdict, said) {
+        (Verdict::Ac | Verdict::Wa, Some(said)) => said,
+        (_, said) => {
+            let said = said.map(|said| format!("; the validator said: {said}")).unwrap_or_default();
+            format!("{}{said}", describe(verdict, &talked.ran, limits))
+        }
+    };
     Ok(result(&talked.ran, verdict, stated, message)?)
 }
 

@@ -391,6 +391,43 @@ fn examples_of_data_are_held_to_the_settings_of_their_directories() {
 }
 
 #[test]
+fn submissions_of_several_languages_or_none_are_told_in_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::write(package.join("problem.yaml"), "name: A\n").unwrap();
+    let put = |path: &str, content: &str| {
+        let path = package.join("submissions/accepted").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    put(
+        "both/sum.c",
+        "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\", a + b); }\n",
+    );
+    put("both/generate.py", "print(1, 2)\n");
+    for name in ["one.xyz", "two.xyz", "sum.exe"] {
+        put(name, "");
+    }
+    let arguments = ["problem", "verify", package.to_str().unwrap(), "--json", "--no-inputs"];
+    let (submissions, whole) = submissions_of(assize(folder.path(), &arguments).expect_code(1).json_lines());
+    assert_eq!(submissions["accepted/both"]["got"], "AC", "{submissions:#?}");
+    assert_eq!((submissions.len(), &whole["tally"]["skipped"]), (4, &2.into()), "{submissions:#?}");
+    let findings: Vec<&str> = whole["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["what"].as_str().unwrap())
+        .collect();
+    let [tie, bounds] = findings[..] else { panic!("{findings:#?}") };
+    assert!(tie.ends_with("; taken for C17 (GCC)"), "{tie}");
+    assert_eq!(
+        bounds,
+        "do not bound the time limit, since their languages are not known: \
+         submissions/accepted/one.xyz, submissions/accepted/two.xyz"
+    );
+}
+
+#[test]
 fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
@@ -733,6 +770,14 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
     let parting =
         "import sys\nprint(1, flush=True)\nsys.stdin.read()\nprint('bye', flush=True)\nsys.exit(43)\n";
     check(parting, "input()", 1, "WA", "");
+    // How the submission ended comes before what the validator said, each line below the other.
+    let speaking = "import sys\nopen(sys.argv[3] + 'judgemessage.txt', 'w').write('one\\ntwo\\n')\n\
+                    print(1, flush=True)\nsys.stdin.read()\nsys.exit(43)\n";
+    check(speaking, "raise SystemExit(3)", 1, "RTE", "; the validator said: one\ntwo");
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(1);
+    for part in ["permits AC: exited with code 3", "; the validator said: one\n        two\n"] {
+        assert!(said.stdout.contains(part), "{}", said.stdout);
+    }
     // The validator's own failures.
     check("raise SystemExit(0)", sum, 5, "JE", "exited with code 0");
     check("import os; os.abort()", sum, 5, "JE", "was ended by signal 6");

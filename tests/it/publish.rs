@@ -27,6 +27,7 @@ fn package() -> Files {
         text("data/sample/1.in", "1 2\n"),
         text("data/sample/1.ans", "3\n"),
         text("data/sample/1.in.statement", "1  2 <shown>\n"),
+        text("data/sample/2.interaction", ">talk\n<answer\n"),
         text("data/secret/1.in", "20 22\n"),
         text("data/secret/1.ans", "42\n"),
         text("submissions/accepted/sum.py", SUM),
@@ -226,6 +227,7 @@ async fn statements_images_and_attachments_are_served_as_what_they_are() {
         "1  2 &lt;shown&gt;",
         "<h2>Input</h2>",
         "Sample Output 1",
+        "talk",
         "up to 1000.",
     ] {
         assert!(page.text.contains(shown), "{shown}: {}", page.text);
