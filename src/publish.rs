@@ -390,7 +390,8 @@ async fn put_samples(
     package: &Package,
 ) -> Result<Vec<Sample>, PublishError> {
     let mut samples = Vec::new();
-    for testcase in package.testcases.iter().filter(|testcase| testcase.is_sample) {
+    let is_shown = |testcase: &&problems::Testcase| testcase.is_sample && !package.hides_sample_files();
+    for testcase in package.testcases.iter().filter(is_shown) {
         if testcase.input_bytes.max(testcase.answer_bytes) > MAX_BLOB_BYTES as u64 {
             tracing::warn!(testcase = testcase.name, "the sample is too large to be shown");
             continue;

@@ -396,6 +396,9 @@ fn samples_of(readable: &Readable) -> Result<Vec<ShownSample>, CacheError> {
             samples.push(ShownSample::Interaction(lines));
             continue;
         }
+        if readable.package.hides_sample_files() {
+            continue;
+        }
         let input = shown(&[format!("{name}.in.statement"), format!("{name}.in")])?;
         let answers = ["ans.statement", "out", "ans"].map(|end| format!("{name}.{end}"));
         let answer = shown(&answers)?;

@@ -64,7 +64,7 @@ pub struct Example {
 }
 
 /// The directories of examples, under their older names too.
-const EXAMPLES: [(&str, ExampleKind); 7] = [
+pub(super) const EXAMPLES: [(&str, ExampleKind); 7] = [
     ("data/bad", ExampleKind::InvalidInput),
     ("data/invalid_input", ExampleKind::InvalidInput),
     ("data/invalid_inputs", ExampleKind::InvalidInput),
@@ -80,11 +80,6 @@ pub(super) fn find_validators(tree: &Tree, warnings: &mut Vec<Warning>) -> Vec<I
     for directory in ["input_validators", "input_validator", "input_format_validators"] {
         for source in super::find_validators(tree, directory) {
             let name = source.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-            let is_text =
-                [".md", ".txt", ".yaml", ".yml", ".in", ".ans"].iter().any(|end| name.ends_with(end));
-            if is_text || name.starts_with("readme") || name == "makefile" {
-                continue;
-            }
             if name.ends_with(".viva") {
                 let what = "is written in VIVA, which is not supported: nothing is checked by it".to_owned();
                 warnings.push(Warning { place: Place::file(&source.path), what });

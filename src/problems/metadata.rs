@@ -12,6 +12,7 @@ use super::tree::Tree;
 use super::yaml::{Node, Value};
 
 const PROBLEM_YAML: &str = "problem.yaml";
+const DOMJUDGE_INI: &str = "domjudge-problem.ini";
 
 /// The file, in the root of a package, in which this judge records the time limit that it publishes the package with. It
 /// comes before all that the package says itself.
@@ -71,7 +72,14 @@ pub(crate) struct Reading<'a> {
 
 impl Metadata {
     pub(crate) fn read(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Metadata, PackageError> {
-        let text = tree.read_text(PROBLEM_YAML, warnings)?;
+        let ini = DomjudgeIni::read(tree, warnings)?;
+        let text = if ini.is_some() && tree.file(PROBLEM_YAML).is_none() {
+            let what = format!("is missing; what {DOMJUDGE_INI} states is all that is known");
+            warnings.push(Warning { place: Place::file(PROBLEM_YAML), what });
+            String::new()
+        } else {
+            tree.read_text(PROBLEM_YAML, warnings)?
+        };
         let mut reading = Reading { file: PROBLEM_YAML, warnings };
         let root = reading.parse(&text)?;
         let keys = reading.map(&root, "the file")?;
@@ -151,8 +159,11 @@ impl Metadata {
         let (milliseconds, source) = match (recorded, time_limit_ms) {
             (Some(milliseconds), _) => (milliseconds, TimeLimitSource::Recorded),
             (None, Some(milliseconds)) => (milliseconds, TimeLimitSource::ProblemYaml),
-            (None, None) => read_time_limit_files(tree, reading.warnings)?,
+            (None, None) => read_time_limit_files(tree, ini.as_ref(), reading.warnings)?,
         };
+        if metadata.name.is_none() {
+            metadata.name = ini.and_then(|ini| ini.name).map(Name::Single);
+        }
         metadata.limits.time_limit_ms = milliseconds;
         metadata.limits.time_limit_source = source;
         Ok(metadata)
@@ -160,7 +171,9 @@ impl Metadata {
 }
 
 fn read_format(reading: &Reading<'_>, keys: &[(&str, u64, &Node)]) -> Result<Format, PackageError> {
-    let Some((_, _, node)) = keys.iter().find(|(key, _, _)| *key == "problem_format_version") else {
+    let stated =
+        |(key, _, node): &&(&str, u64, &Node)| *key == "problem_format_version" && node.value != Value::Null;
+    let Some((_, _, node)) = keys.iter().find(stated) else {
         return Ok(Format::Legacy);
     };
     let text = reading.scalar(node, "problem_format_version")?;
@@ -225,6 +238,7 @@ fn read_limits(
                 for (key, key_line, node) in reading.map(node, &name)? {
                     let name = format!("{name}.{key}");
                     match key {
+                        _ if node.value == Value::Null => {}
                         "ac_to_time_limit" => {
                             limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?;
                         }
@@ -267,32 +281,52 @@ fn read_record(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Option<u64>, 
     Ok(Some(milliseconds))
 }
 
+/// What DOMjudge keeps beside a package, or in the place of its `problem.yaml`.
+struct DomjudgeIni {
+    name: Option<String>,
+    /// As it is spelled, with its line.
+    time_limit: Option<(String, u64)>,
+}
+
+impl DomjudgeIni {
+    fn read(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Option<DomjudgeIni>, PackageError> {
+        if tree.file(DOMJUDGE_INI).is_none() {
+            return Ok(None);
+        }
+        let text = tree.read_text(DOMJUDGE_INI, warnings)?;
+        let mut ini = DomjudgeIni { name: None, time_limit: None };
+        for (line, number) in text.lines().zip(1..) {
+            let Some((key, value)) = line.split_once('=') else { continue };
+            // DOMjudge writes values with or without quotes.
+            let value = value.trim().trim_matches(['\'', '"']).to_owned();
+            match key.trim() {
+                "name" if !value.is_empty() => ini.name = Some(value),
+                "timelimit" => ini.time_limit = ini.time_limit.or(Some((value, number))),
+                _ => {}
+            }
+        }
+        Ok(Some(ini))
+    }
+}
+
 /// The time limit from `.timelimit`, else from `domjudge-problem.ini`, else the default.
 fn read_time_limit_files(
     tree: &Tree,
+    ini: Option<&DomjudgeIni>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(u64, TimeLimitSource), PackageError> {
     const DOT_TIMELIMIT: &str = ".timelimit";
-    const DOMJUDGE_INI: &str = "domjudge-problem.ini";
     if tree.file(DOT_TIMELIMIT).is_some() {
         let text = tree.read_text(DOT_TIMELIMIT, warnings)?;
         let milliseconds = parse_seconds(&text)
             .map_err(|what| PackageError::invalid(Place::line(DOT_TIMELIMIT, 1), what))?;
         return Ok((milliseconds, TimeLimitSource::DotTimelimit));
     }
-    if tree.file(DOMJUDGE_INI).is_some() {
-        let text = tree.read_text(DOMJUDGE_INI, warnings)?;
-        for (line, number) in text.lines().zip(1..) {
-            let Some((key, value)) = line.split_once('=') else { continue };
-            if key.trim() == "timelimit" {
-                // DOMjudge writes the value with or without quotes.
-                let value = value.trim().trim_matches(['\'', '"']);
-                let milliseconds = parse_seconds(value).map_err(|what| {
-                    PackageError::invalid(Place::line(DOMJUDGE_INI, number), format!("timelimit: {what}"))
-                })?;
-                return Ok((milliseconds, TimeLimitSource::DomjudgeIni));
-            }
-        }
+    if let Some((value, line)) = ini.and_then(|ini| ini.time_limit.as_ref()) {
+        let milliseconds = parse_seconds(value).map_err(|what| {
+            PackageError::invalid(Place::line(DOMJUDGE_INI, *line), format!("timelimit: {what}"))
+        })?;
+        return Ok((milliseconds, TimeLimitSource::DomjudgeIni));
     }
     Ok((TIME_LIMIT_DEFAULT_MS, TimeLimitSource::Default))
 }
@@ -446,6 +480,9 @@ impl Reading<'_> {
         };
         let mut names = BTreeMap::new();
         for (language, _, node) in self.map(node, "name")? {
+            if node.value == Value::Null {
+                continue;
+            }
             names.insert(language.to_owned(), self.scalar(node, "name")?);
         }
         if names.is_empty() {

@@ -93,7 +93,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
     let validation = find_validation(&tree, &metadata, &mut warnings)?;
     let style = grading::Style::of(&tree, &metadata);
-    let data = testdata::read(&tree, &metadata, &validation, style, &mut warnings)?;
+    let data = testdata::read(&tree, &metadata, &validation, style, mode, &mut warnings)?;
     let mut graders = find_validators(&tree, "graders");
     let static_validator = find_validators(&tree, "static_validator").pop();
     let parts = grading::Parts {
@@ -330,8 +330,15 @@ fn find_titles(
     Ok(titles)
 }
 
-/// The argument of `\problemname{...}`, unless it is itself a macro.
+/// What the comment `%% plainproblemname:` states, else the argument of `\problemname{...}`, unless it is itself a macro.
 fn title_in_tex(tex: &str) -> Option<String> {
+    let plain = tex.lines().find_map(|line| {
+        let comment = line.trim_start().strip_prefix("%%")?;
+        Some(comment.trim_start().strip_prefix("plainproblemname:")?.trim())
+    });
+    if let Some(plain) = plain.filter(|plain| !plain.is_empty()) {
+        return Some(plain.to_owned());
+    }
     let argument = tex.split_once("\\problemname{")?.1;
     let mut depth = 1_usize;
     let end = argument.char_indices().find_map(|(index, character)| {
@@ -355,9 +362,15 @@ fn find_validation(
     let directory =
         ["output_validator", "output_validators"].into_iter().find(|path| tree.has_directory(path));
     let key = metadata.validation.as_ref();
+    let is = |kind| metadata.types.contains(&kind);
+    let needs_program = is(ProblemType::Interactive) || is(ProblemType::MultiPass);
     let custom = match key {
-        Some(key) => key.custom,
-        None => !metadata.format.is_legacy() && directory.is_some(),
+        // The newest format goes by what is there.
+        Some(key) if metadata.format != Format::V2025_09 => {
+            key.custom || needs_program && directory.is_some()
+        }
+        Some(key) if key.custom => true,
+        _ => directory.is_some() && (needs_program || !metadata.format.is_legacy()),
     };
     let key_place = || Place { file: "problem.yaml".to_owned(), line: key.map(|key| key.line) };
     let type_place = || Place { file: "problem.yaml".to_owned(), line: metadata.type_line };
@@ -395,7 +408,6 @@ fn find_validation(
             ProblemType::Interactive | ProblemType::MultiPass | ProblemType::SubmitAnswer => {}
         }
     }
-    let is = |kind| metadata.types.contains(&kind);
     let interactive = is(ProblemType::Interactive) || key.is_some_and(|key| key.interactive);
     let multi_pass = is(ProblemType::MultiPass) || key.is_some_and(|key| key.multi_pass);
     if multi_pass && validators.len() > 1 {
@@ -435,7 +447,7 @@ fn find_standard_checker(
 }
 
 /// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers
-/// beside the files belong to each of them.
+/// beside the files belong to each of them, and texts are no programs.
 fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
     let all_below = |path: String| {
         let files = tree.files_below(&path).map(str::to_owned).collect();
@@ -447,10 +459,18 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
     }
     let is_header =
         |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "h" | "hh" | "hpp" | "hxx"));
+    let is_text = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        lower.starts_with("readme")
+            || lower == "makefile"
+            || [".md", ".txt", ".yaml", ".yml", ".in", ".ans"].iter().any(|end| lower.ends_with(end))
+    };
     let loose = tree.entries(directory).filter(|(_, is_directory)| !is_directory).map(|(name, _)| name);
     let headers: Vec<String> =
         loose.filter(|name| is_header(name)).map(|name| tree::join(directory, name)).collect();
-    let programs = tree.entries(directory).filter(|(name, is_directory)| *is_directory || !is_header(name));
+    let programs = tree
+        .entries(directory)
+        .filter(|(name, is_directory)| *is_directory || !is_header(name) && !is_text(name));
     let programs = programs.map(|(name, is_directory)| {
         let path = tree::join(directory, name);
         if is_directory {

@@ -80,6 +80,12 @@ impl Package {
         self.languages_allowed.as_ref().map(|codes| codes.iter().cloned().collect())
     }
 
+    /// Whether the inputs and answers of samples are not for contestants: in the old formats they are what the validator
+    /// keeps to itself in a dialogue, and only protocols are shown.
+    pub fn hides_sample_files(&self) -> bool {
+        self.format.is_legacy() && matches!(self.validation, Validation::Custom { interactive: true, .. })
+    }
+
     /// The title in the first of the wanted languages that there is, else in English, else in any.
     pub fn title(&self, languages_wanted: &[&str]) -> &str {
         let found = languages_wanted.iter().chain(&["en"]).find_map(|language| self.titles.get(*language));

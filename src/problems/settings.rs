@@ -36,6 +36,11 @@ impl CaseSettings {
                 self.input_validator_arguments = match node.value {
                     Value::Map(_) => {
                         let mut arguments = BTreeMap::new();
+                        if let Some((name, flags)) = named_flags(reading, key, node)? {
+                            arguments.insert(name, flags);
+                            self.input_validator_arguments = ValidatorArguments::ByName(arguments);
+                            return Ok(true);
+                        }
                         for (name, _, node) in reading.map(node, key)? {
                             let key = format!("{key}.{name}");
                             arguments.insert(name.to_owned(), reading.arguments(node, &key)?);
@@ -109,6 +114,20 @@ impl CaseSettings {
     }
 }
 
+/// Flags as the old format may state them: a map with the `name` of a validator and its `flags`.
+pub(crate) fn named_flags(
+    reading: &mut Reading<'_>,
+    key: &str,
+    node: &Node,
+) -> Result<Option<(String, Vec<String>)>, PackageError> {
+    let entries = reading.map(node, key)?;
+    let named = |wanted: &str| entries.iter().find(|(key, _, _)| *key == wanted).map(|(_, _, node)| *node);
+    let (Some(name), Some(flags), 2) = (named("name"), named("flags"), entries.len()) else {
+        return Ok(None);
+    };
+    Ok(Some((reading.scalar(name, "name")?, reading.arguments(flags, "flags")?)))
+}
+
 /// The files in the `.files` directory of a testcase, for its working directory.
 pub(crate) fn files_of(tree: &Tree, base: &str) -> Vec<CaseFile> {
     let directory = format!("{base}.files");
@@ -128,8 +147,14 @@ pub(crate) struct Presentation {
     pub(crate) interaction_path: Option<String>,
 }
 
-/// Which files of a testcase take precedence, and warnings about those that cannot stand beside each other.
-pub(crate) fn presentation(tree: &Tree, base: &str, warnings: &mut Vec<Warning>) -> Presentation {
+/// Which files of a testcase take precedence, and warnings about those that cannot stand beside each other, or, where
+/// that is `strict`, not alone.
+pub(crate) fn presentation(
+    tree: &Tree,
+    base: &str,
+    strict: bool,
+    warnings: &mut Vec<Warning>,
+) -> Presentation {
     let find = |extension: &str| {
         let path = format!("{base}.{extension}");
         tree.file(&path).is_some().then_some(path)
@@ -148,6 +173,17 @@ pub(crate) fn presentation(tree: &Tree, base: &str, warnings: &mut Vec<Warning>)
         }
     } else if out.is_some() && ans_statement.is_some() {
         warn("ans.statement", "stands beside an .out; this one is shown".to_owned());
+    }
+    // What is to be downloaded is clear all the same, and tools let it pass.
+    for (kind, download, statement) in
+        [("in", &in_download, &in_statement), ("ans", &ans_download, &ans_statement)]
+    {
+        let (one, other) = match (download, statement) {
+            (Some(_), None) if strict => ("download", "statement"),
+            (None, Some(_)) if strict && (out.is_none() || kind == "in") => ("statement", "download"),
+            _ => continue,
+        };
+        warn(&format!("{kind}.{one}"), format!("there is no .{kind}.{other} to go with it"));
     }
     let mut pictures = PICTURES.iter().filter(|extension| find(extension).is_some());
     if let (Some(first), Some(second)) = (pictures.next(), pictures.next()) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Mode;
 use super::error::{PackageError, Place, Warning};
 use super::grading::Style;
 use super::inputs::{self, Example};
@@ -46,15 +47,25 @@ pub(crate) fn read(
     metadata: &Metadata,
     validation: &Validation,
     style: Style,
+    mode: Mode,
     warnings: &mut Vec<Warning>,
 ) -> Result<TestData, PackageError> {
     let data = TestData { testcases: Vec::new(), groups: Vec::new(), examples: Vec::new() };
-    let mut reader = Reader { tree, metadata, validation, style, warnings, data };
+    let mut reader = Reader { tree, metadata, validation, style, mode, warnings, data };
     let everything = reader.group("", None)?;
     reader.data.groups.push(everything.clone());
     if let Some((name, _)) = tree.entries("data").find(|(name, _)| name.ends_with(".in")) {
         let what = "testcases directly in data/ are not judged, only those in data/sample and data/secret";
         reader.warn(&format!("data/{name}"), what.to_owned());
+    }
+    for (name, is_directory) in tree.entries("data") {
+        let directory = format!("data/{name}");
+        let is_known = !is_directory
+            || matches!(name, "sample" | "secret")
+            || inputs::EXAMPLES.iter().any(|(known, _)| *known == directory);
+        if !is_known && tree.files_below(&directory).any(|path| path.ends_with(".in")) {
+            reader.warn(&directory, "the format knows no such directory: nothing in it is judged".to_owned());
+        }
     }
     for part in ["sample", "secret"] {
         if tree.has_directory(&format!("data/{part}")) {
@@ -76,6 +87,7 @@ struct Reader<'a> {
     metadata: &'a Metadata,
     validation: &'a Validation,
     style: Style,
+    mode: Mode,
     warnings: &'a mut Vec<Warning>,
     data: TestData,
 }
@@ -157,7 +169,7 @@ impl Reader<'_> {
                 .map_err(|error| PackageError::invalid(place, error.to_string()))?;
         }
         let files = settings::files_of(self.tree, &base);
-        let shown = settings::presentation(self.tree, &base, self.warnings);
+        let shown = settings::presentation(self.tree, &base, self.mode == Mode::Strict, self.warnings);
         self.data.testcases.push(Testcase {
             name,
             group: group.path.clone(),
@@ -307,7 +319,14 @@ impl Reader<'_> {
             match key {
                 _ if group.grading.read(&mut reading, self.style, key, node)? => {}
                 "output_validator_flags" | "output_validator_args" => {
-                    group.validator_flags = reading.arguments(node, key)?;
+                    group.validator_flags = match node.value {
+                        Value::Map(_) => settings::named_flags(&mut reading, key, node)?
+                            .map(|(_, flags)| flags)
+                            .ok_or_else(|| {
+                                reading.invalid(node.line, format!("{key} lacks `name` or `flags`"))
+                            })?,
+                        _ => reading.arguments(node, key)?,
+                    };
                     flags_place = Some(Place::line(file, node.line));
                 }
                 "accept_score"

@@ -489,6 +489,10 @@ fn titles_come_from_statements_where_nothing_else_states_them() {
         .with("problem_statement/problem.en.tex", "\\problemname{\\problemyamlname}")
         .warns(&["problem.yaml: states no name"]);
     assert_eq!(package.title(&[]), "hello");
+    let tex = "\\problemname{$x^2$}\n%% plainproblemname: x squared\n";
+    let package =
+        Scratch::new().with("problem.yaml", "").with("problem_statement/problem.en.tex", tex).warns(&[]);
+    assert_eq!(package.title(&[]), "x squared");
 }
 
 #[test]
@@ -522,6 +526,64 @@ fn oddities_are_warned_about() {
     );
     let error = load_as(&scratch.root, "--", Mode::Lenient).expect_err("a bad name");
     assert_eq!(error.to_string(), r#".: "--" is not a name for a problem ([a-z0-9], 1 to 40 characters)"#);
+}
+
+#[test]
+fn what_domjudge_keeps_beside_a_package_may_be_all_there_is() {
+    let ini = "name = 'Hi there'\ntimelimit='3'\nspecial_run=\n";
+    let package = Scratch::new()
+        .without("problem.yaml")
+        .without("problem_statement/problem.en.tex")
+        .without(".timelimit")
+        .with("domjudge-problem.ini", ini)
+        .with("problem.pdf", "")
+        .warns(&["problem.yaml: is missing; what domjudge-problem.ini states is all that is known"]);
+    assert_eq!((package.title(&[]), package.limits.time_limit_ms), ("Hi there", 3_000));
+    let package = Scratch::new().with("domjudge-problem.ini", ini).warns(&[]);
+    assert_eq!(package.title(&[]), "Hello");
+}
+
+#[test]
+fn keys_without_values_say_nothing() {
+    let scratch = Scratch::new().with(
+        "problem.yaml",
+        "problem_format_version:\nname: {en: Hello, sv: }\ntype:\nvalidation:\nvalidator_flags:\ngrading:\n\
+         limits:\n  time_limit:\n  time_multipliers: {ac_to_time_limit: }\n",
+    );
+    let package = scratch.warns(&[]);
+    assert_eq!((package.format, package.titles.len()), (Format::Legacy, 1));
+    assert_eq!(package.limits.time_multipliers.ac_to_time_limit, 5.0);
+}
+
+#[test]
+fn flags_may_be_those_of_a_named_validator() {
+    let flags = "{name: v, flags: a b}";
+    let package = Scratch::new()
+        .with("problem.yaml", "name: x\nvalidation: custom\n")
+        .with("output_validators/v.py", "")
+        .with(
+            "data/secret/testdata.yaml",
+            &format!("input_validator_flags: {flags}\noutput_validator_flags: {flags}\n"),
+        )
+        .warns(&[]);
+    let case = &package.testcases[0];
+    assert_eq!(case.validator_flags, ["a", "b"]);
+    assert_eq!(
+        (case.input_validator_arguments.of("v.py").len(), case.input_validator_arguments.of("w").len()),
+        (2, 0)
+    );
+    Scratch::new()
+        .with("data/secret/testdata.yaml", "output_validator_flags: {v: a}\n")
+        .refused("data/secret/testdata.yaml:1: output_validator_flags lacks `name` or `flags`");
+}
+
+#[test]
+fn data_in_other_directories_are_told() {
+    Scratch::new()
+        .with("data/more/1.in", "")
+        .with("data/notes/1.txt", "")
+        .with("data/invalid_input/1.in", "")
+        .warns(&["data/more: the format knows no such directory: nothing in it is judged"]);
 }
 
 #[test]
@@ -693,6 +755,8 @@ fn output_validators_are_found_with_their_files() {
             .with("output_validators/b/b.cc", "")
             .with("output_validators/b/deep/b.h", "")
             .with("output_validators/testlib.h", "")
+            .with("output_validators/README.md", "")
+            .with("output_validators/notes.txt", "")
             .with("output_validators/empty/.keep", ""),
         &[
             ("output_validators/a.cpp", &["output_validators/a.cpp", "output_validators/testlib.h"]),
@@ -715,6 +779,21 @@ fn who_talks_needs_a_program() {
     yaml("name: x\ntype: pass-fail interactive\n")
         .refused("problem.yaml:2: is interactive, but there is no program in output_validators");
     yaml("name: x\nvalidation: custom interactive\n").with("output_validators/v.py", "").load();
+    // The type says it as well as the validation.
+    let talks =
+        |package: &Package| matches!(package.validation, Validation::Custom { interactive: true, .. });
+    for lines in ["", "validation: default\n"] {
+        let yaml = yaml(&format!("name: x\ntype: interactive\n{lines}"));
+        let package = yaml.with("output_validators/v.py", "").warns(&[]);
+        assert!(talks(&package) && package.hides_sample_files());
+    }
+    // The newest format goes by what is there, and shows samples of dialogues as they are.
+    let text = format!("{NEWEST}type: interactive\nvalidation: default\nlimits: {{time_limit: 1}}\n");
+    let package = newest()
+        .with("problem.yaml", &text)
+        .with("output_validator/v.py", "")
+        .warns(&["problem.yaml:5: \"validation\" is a key of older versions of the format"]);
+    assert!(talks(&package) && !package.hides_sample_files());
 }
 
 /// What every package of the newest format states.
@@ -877,8 +956,13 @@ fn other_files_are_shown_and_downloaded_in_the_place_of_real_ones() {
         ["in", "ans.statement", "in", "out"],
         &["ans.statement: stands beside an .out; this one is shown"],
     );
-    check(&["in.statement"], ["in.statement", "ans", "in", "ans"], &[]);
-    check(&["ans.download"], ["in", "ans", "in", "ans.download"], &[]);
+    for (alone, other) in [("in.statement", "in.download"), ("ans.download", "ans.statement")] {
+        let scratch = newest().with(&format!("data/secret/1.{alone}"), "");
+        assert_eq!(scratch.load().warnings, []);
+        let error = load(&scratch.root, Mode::Strict).expect_err("one of two");
+        let expected = format!("data/secret/1.{alone}: there is no .{other} to go with it");
+        assert_eq!(error.to_string(), expected);
+    }
     check(
         &["interaction", "out"],
         ["in", "out", "in", "out"],

@@ -208,6 +208,22 @@ async fn only_languages_that_the_package_allows_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_validator_keeps_to_itself_in_a_dialogue_is_not_shown() {
+    let api = TestApi::start().await;
+    let mut files = with(
+        "problem.yaml",
+        "name: Sum\nvalidation: custom interactive\nlimits:\n  time_limit: 2\nconstants:\n  most: 1000\n",
+    );
+    files.push(("output_validators/v.py", b"raise SystemExit(42)\n".to_vec()));
+    let put = put_quick(&api, &[], &files).await;
+    assert_eq!(put.status, 201, "{}", put.text);
+    let page = api.get("/v1/problems/sum/statement").await.text;
+    assert!(page.contains("talk") && !page.contains("shown"), "{page}");
+    let detail = api.get("/v1/problems/sum").await;
+    assert_eq!(detail.json["samples"], json!([]), "{}", detail.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statements_images_and_attachments_are_served_as_what_they_are() {
     let api = TestApi::start().await;
     assert_eq!(put_quick(&api, &[], &package()).await.status, 201);
