@@ -13,8 +13,9 @@ use super::yaml::{Node, Value};
 
 const SUBMISSIONS: &str = "submissions";
 const SUBMISSIONS_YAML: &str = "submissions/submissions.yaml";
-const EXPECTED_RESULTS: &str = "@EXPECTED_RESULTS@";
-/// How much of a source is searched for `@EXPECTED_RESULTS@`, in bytes.
+/// What results stand behind in sources; DOMjudge knows both.
+const RESULT_TAGS: [&str; 2] = ["@EXPECTED_RESULTS@", "@EXPECTED_SCORE@"];
+/// How much of a source is searched for them, in bytes.
 const SOURCE_BYTES_MAX: u64 = 4 << 20;
 
 /// The submissions by path in byte order.
@@ -133,7 +134,7 @@ fn may_state_results(expectation: &Expectation) -> bool {
     matches!(expectation, Expectation::Rejected | Expectation::Unlisted(_))
 }
 
-/// What `@EXPECTED_RESULTS@: A, B` in one of the sources demands.
+/// What `@EXPECTED_RESULTS@: A, B` in one of the sources demands: verdicts, or a score.
 fn expected_results(
     tree: &Tree,
     submission: &JurySubmission,
@@ -148,25 +149,30 @@ fn expected_results(
         read.map_err(|source| PackageError::io("read", entry.host_path(), source))?;
         let text = String::from_utf8_lossy(&bytes);
         let stated = text.lines().zip(1..).find_map(|(line, number)| {
-            let (_, list) = line.split_once(EXPECTED_RESULTS)?;
-            Some((list.trim_start().strip_prefix(':')?, number))
+            let (tag, list) = RESULT_TAGS.iter().find_map(|tag| Some((*tag, line.split_once(tag)?.1)))?;
+            Some((tag, list.trim_start().strip_prefix(':')?, number))
         });
-        let Some((list, line)) = stated else { continue };
+        let Some((tag, list, line)) = stated else { continue };
         // The comment that it stands in may end in the same line.
         let list = list.split("*/").next().unwrap_or_default().split("-->").next().unwrap_or_default();
+        if let Ok(score) = list.trim().parse::<f64>()
+            && score.is_finite()
+        {
+            return Ok(Some(Demand { score: Some((score, score)), ..Demand::anything(tag.to_owned()) }));
+        }
         let mut overall = Vec::new();
         for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match OverallVerdict::parse(name) {
                 Some(verdict) => overall.push(verdict),
                 None => warnings.push(Warning {
                     place: Place::line(file, line),
-                    what: format!("{EXPECTED_RESULTS}: unknown result {name:?}, ignored"),
+                    what: format!("{tag}: unknown result {name:?}, ignored"),
                 }),
             }
         }
         if !overall.is_empty() {
             let overall = Some(overall);
-            return Ok(Some(Demand { overall, ..Demand::anything(EXPECTED_RESULTS.to_owned()) }));
+            return Ok(Some(Demand { overall, ..Demand::anything(tag.to_owned()) }));
         }
     }
     Ok(None)

@@ -364,7 +364,14 @@ fn what_is_held_to_nothing_is_told_by_its_name_where_others_are_held() {
         "submissions/mixed/b.py: the format knows no directory \"mixed\", and it states no results: \
          it is not held to an expectation",
     ]);
-    Scratch::new().with("submissions/mixed/a.py", "# @EXPECTED_RESULTS@: CORRECT\n").warns(&[]);
+    for (results, demand) in [
+        ("@EXPECTED_RESULTS@: CORRECT", "@EXPECTED_RESULTS@: AC on the whole"),
+        ("@EXPECTED_SCORE@: WRONG-ANSWER", "@EXPECTED_SCORE@: WA on the whole"),
+        ("@EXPECTED_SCORE@: 12.5 */", "@EXPECTED_SCORE@: a score of 12.5 to 12.5"),
+    ] {
+        let package = Scratch::new().with("submissions/mixed/a.c", &format!("/* {results}\n")).warns(&[]);
+        assert_eq!(package.jury_submissions[0].demands[0].to_string(), demand);
+    }
 }
 
 #[test]

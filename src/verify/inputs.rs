@@ -61,7 +61,40 @@ pub(super) async fn check(package: &Arc<JudgePackage>, bench: &Bench) -> Vec<Fin
     );
     findings.extend(by_validator.into_iter().flatten());
     findings.extend(refused.into_iter().chain(judged).flatten());
+    let package = package.clone();
+    findings.extend(tokio::task::spawn_blocking(move || line_ends(&package)).await.unwrap_or_default());
     findings
+}
+
+/// Data whose lines do not end as the format has it, the first file by name and the others by number.
+fn line_ends(package: &JudgePackage) -> Vec<Finding> {
+    let (mut returns, mut open_ends) = (Vec::new(), Vec::new());
+    let mut look = |path: &str, bytes: &[u8]| {
+        if bytes.contains(&b'\r') {
+            returns.push(path.to_owned());
+        }
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            open_ends.push(path.to_owned());
+        }
+    };
+    for (testcase, stated) in package.testcases.iter().zip(&package.package.testcases) {
+        // What cannot be read is told where it is needed.
+        let Ok(data) = testcase.data() else { continue };
+        if let Ok(input) = data.input.read_all() {
+            look(&stated.input_path, &input);
+        }
+        look(&stated.answer_path, &data.answer);
+    }
+    let told = [(returns, "has carriage returns"), (open_ends, "does not end with a newline")];
+    let told = told.into_iter().filter_map(|(paths, what)| {
+        let first = paths.first()?;
+        let others = match paths.len() - 1 {
+            0 => String::new(),
+            count => format!("; {count} more like this"),
+        };
+        Some(Finding::warning(Some(first), format!("{what}{others}")))
+    });
+    told.collect()
 }
 
 fn checker(package: &JudgePackage, validator: &InputValidator) -> Result<Checker, String> {

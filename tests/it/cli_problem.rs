@@ -287,6 +287,19 @@ fn data_that_is_not_as_it_should_be_is_told() {
     put("input_validators/b.ctd", "INT(0, 9) SPACE INT(0, 9) NEWLINE\n");
     put("input_validators/README.md", "These check.\n");
     check(0, &[]);
+    put("data/secret/1.ans", "3");
+    put("data/secret/2.in", "1 2\n");
+    put("data/secret/2.ans", "3\r\n");
+    put("data/secret/3.in", "1 2\n");
+    put("data/secret/3.ans", "3");
+    check(
+        0,
+        &[
+            "warning: data/secret/2.ans: has carriage returns",
+            "warning: data/secret/1.ans: does not end with a newline; 1 more like this",
+        ],
+    );
+    put("data/secret/1.ans", "3\n");
     put("data/secret/2.in", "11 2\n");
     put("data/secret/2.ans", "13\n");
     put("data/secret/3.in", "3 4 \n");
