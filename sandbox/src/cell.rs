@@ -10,7 +10,7 @@ use seccompiler::BpfProgram;
 
 use crate::confine::Armed;
 use crate::error::Failure;
-use crate::run::{OomScore, Ready, Runner};
+use crate::run::{InputFile, OomScore, Ready, Runner};
 use crate::sys::{self, Forked, Image, Key, Stack};
 use crate::warden::Warden;
 use crate::warm::{self, Waiting, Warm};
@@ -230,7 +230,7 @@ fn enter(
         root::make_directories(open)?;
     }
     root::place_all(open, after)?;
-    let Shut { armed: Armed { layers, oom_score }, warm } = ahead;
+    let Shut { armed: Armed { layers, oom_score, input }, warm } = ahead;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
         profile: open.profile,
@@ -245,6 +245,7 @@ fn enter(
         oom_score,
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
         files_bytes,
+        input: InputFile::new(input),
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
         buffer: vec![0; run::OUTPUT_BUFFER_BYTES],
         ready: None,

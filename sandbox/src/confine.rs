@@ -1,6 +1,6 @@
 //! How a fresh process becomes a confined cell, in two halves: [`arm`] before the job is known, [`lock`] after.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 
 use landlock::{
@@ -34,6 +34,8 @@ pub(crate) const INSIDE_ID: u32 = 1;
 pub(crate) struct Armed {
     pub(crate) layers: Vec<Layer>,
     pub(crate) oom_score: OomScore,
+    /// The file that holds a run's input for whoever opens it by name.
+    pub(crate) input: File,
 }
 
 /// The first half, in new namespaces whose maps are written: what does not depend on the job, done ahead of time.
@@ -59,12 +61,12 @@ pub(crate) fn arm(may_set_groups: bool, network_is_shared: bool) -> Result<Armed
     if fs::write("/proc/sys/user/max_user_namespaces", "0").is_ok() {
         layers.push(layer("nested_user_namespaces", "off: max_user_namespaces is 0"));
     }
-    root::prepare()?;
+    let input = root::prepare()?;
     // Whether a page fault gets a huge page depends on the host's mood, and with it the CPU time of the program.
     if sys::prctl(libc::PR_SET_THP_DISABLE, 1).is_ok() {
         layers.push(layer("huge_pages", "off, so that CPU time is repeatable"));
     }
-    Ok(Armed { layers, oom_score })
+    Ok(Armed { layers, oom_score, input })
 }
 
 /// The second half begins: gives up files and everything that a program could gain by `exec`. Mounting is done, which
@@ -157,6 +159,7 @@ fn enforce(profile: Profile, reach: &Reach, abi: ABI) -> Result<RulesetStatus, B
         let access = AccessFs::ReadFile | AccessFs::WriteFile;
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(device)?, access))?;
     }
+    ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(root::STDIN)?, AccessFs::ReadFile))?;
     let work = match profile {
         Profile::Run => read,
         Profile::Build => {

@@ -8,7 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::Mode;
 use nix::unistd::pivot_root;
 
 use crate::Profile;
@@ -22,6 +24,10 @@ pub(crate) const WORK: &str = "/w";
 /// The devices there are. All are bound from the host: a user namespace may not make any.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
 
+/// Where programs look for their input by name. There is no `/proc` to which such names lead elsewhere, so it is a file
+/// with a copy of the input.
+pub(crate) const STDIN: &str = "/dev/stdin";
+
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
 
 /// What the program can reach, for Landlock to confirm.
@@ -31,8 +37,8 @@ pub(crate) struct Reach {
 }
 
 /// Swaps the root for an empty tmpfs with the devices in it. The host's files stay reachable below [`OLD`] until
-/// [`fill`] is done.
-pub(crate) fn prepare() -> Result<(), Failure> {
+/// [`fill`] is done. Gives the file [`STDIN`], to be written to when nobody else can any more.
+pub(crate) fn prepare() -> Result<File, Failure> {
     let none = None::<&str>;
     // Nothing that we mount may show on the host.
     step("making all mounts private", mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))?;
@@ -52,7 +58,19 @@ pub(crate) fn prepare() -> Result<(), Failure> {
             crate::sys::bind(source.as_fd(), &c_string(device)?, READ_ONLY | libc::MOUNT_ATTR_NOEXEC),
         )?;
     }
-    Ok(())
+    io_step("making /dev/fd", fs::create_dir("/dev/fd").and_then(|()| symlink(STDIN, "/dev/fd/0")))?;
+    // Scripts complain there. What they say by that name is lost, which is better than that they end of it.
+    io_step("making /dev/stderr", symlink("/dev/null", "/dev/stderr"))?;
+    io_step("making /dev/stdin", input_file())
+}
+
+/// Makes [`STDIN`] and opens it through a mount of its own, which stays writable when the root does not.
+fn input_file() -> io::Result<File> {
+    File::create_new(STDIN)?.set_permissions(Permissions::from_mode(0o444))?;
+    let devices = crate::sys::detached(File::open("/dev")?.as_fd())?;
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    let file = openat(&devices, "stdin", flags, Mode::empty());
+    Ok(file?.into())
 }
 
 /// Fills the root for `job`, drops the host's files and makes what is left read-only.

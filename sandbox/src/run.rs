@@ -4,12 +4,15 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::stat::fstat;
 use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::sys::uio::pread;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pipe2;
 
@@ -52,6 +55,7 @@ pub(crate) struct Runner {
     /// Cores that the program can use at once.
     pub(crate) cores: u32,
     pub(crate) files_bytes: u64,
+    pub(crate) input: InputFile,
     pub(crate) stack: Stack,
     pub(crate) buffer: Vec<u8>,
     /// What the next run needs, made while nothing is asked of us.
@@ -60,6 +64,37 @@ pub(crate) struct Runner {
     pub(crate) warm: Warm,
     /// The files of the job.
     pub(crate) file_names: Vec<String>,
+}
+
+/// The file that programs find as `/dev/stdin`: a copy of what a run reads.
+pub(crate) struct InputFile {
+    file: File,
+    bytes: u64,
+}
+
+impl InputFile {
+    /// An empty one.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, bytes: 0 }
+    }
+
+    /// Puts a run's input into it. Nobody runs who could read it yet, or still.
+    fn fill(&mut self, input: Option<&OwnedFd>, buffer: &mut [u8], key: Key) -> io::Result<()> {
+        if self.bytes > 0 {
+            sys::empty(self.file.as_fd(), key)?;
+            self.bytes = 0;
+        }
+        let Some(input) = input else { return Ok(()) };
+        loop {
+            // The descriptor's own place is the program's.
+            let count = pread(input, buffer, self.bytes.cast_signed())?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.file.write_all_at(&buffer[..count], self.bytes)?;
+            self.bytes += count as u64;
+        }
+    }
 }
 
 /// Pipes, a place for the output, and where the meters stood before the run.
@@ -238,11 +273,20 @@ impl Runner {
         session: &OwnedFd,
     ) -> Result<(RanWell, Vec<OwnedFd>), Failure> {
         let limits = run.limits;
-        self.limit(&limits)?;
+        // What a partner writes is not there yet.
+        let is_pair = given.len() > 1;
+        let input = given.first().filter(|_| !is_pair);
+        let input_bytes = match input.map(fstat).transpose() {
+            Ok(stat) => stat.map_or(0, |stat| stat.st_size.cast_unsigned()),
+            Err(errno) => return Err(Failure::step("looking at the input", &errno.into())),
+        };
+        self.limit(&limits, input_bytes)?;
+        let filled = self.input.fill(input, &mut self.buffer, self.key);
+        io_step("copying the input for /dev/stdin", filled)?;
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
         if self.warm.is_some() {
-            self.warm_up(run, given.len() > 1);
-            self.limit(&limits)?;
+            self.warm_up(run, is_pair);
+            self.limit(&limits, self.input.bytes)?;
         }
         let rlimits = self.rlimits(&limits);
         let ready = match self.ready.take() {
@@ -317,7 +361,7 @@ impl Runner {
             Profile::Build => io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?,
         };
         let (memory_bytes_peak, memory_meter) = match cgroup_peak {
-            Some(peak) => (peak, MemoryMeter::CgroupPeak),
+            Some(peak) => (peak.saturating_sub(self.input.bytes), MemoryMeter::CgroupPeak),
             None => (tally.maxrss_bytes, MemoryMeter::MaxRss),
         };
         let status = tally.status.ok_or_else(|| lost("the program's status"))?;
@@ -360,11 +404,12 @@ impl Runner {
     }
 
     /// Sets the limits of the slot's groups.
-    fn limit(&mut self, limits: &Limits) -> Result<(), Failure> {
+    fn limit(&mut self, limits: &Limits, input_bytes: u64) -> Result<(), Failure> {
         let memory_bytes = limits
             .memory_bytes
             .saturating_add(limits.stdout_bytes)
             .saturating_add(self.files_bytes)
+            .saturating_add(input_bytes)
             .saturating_add(self.warm.memory_bytes())
             .saturating_add(MEMORY_BYTES_SLACK);
         // More than the program's own: the warden, this cell and an interpreter.

@@ -591,21 +591,29 @@ pub(crate) fn open_beneath(
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// Binds what `source` stands for at `target`, with everything mounted below it, with `attributes` added on all of it.
-pub(crate) fn bind(source: BorrowedFd<'_>, target: &CStr, attributes: u64) -> io::Result<()> {
-    let empty = c"".as_ptr();
-    let recursive = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+/// A mount of what `source` stands for, with everything mounted below it, that is nowhere in the tree of mounts.
+pub(crate) fn detached(source: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE).cast_unsigned();
     // SAFETY: the path is a constant that ends in NUL.
     let tree = check(unsafe {
         libc::syscall(
             libc::SYS_open_tree,
             c_long::from(source.as_raw_fd()),
-            empty,
-            libc::c_ulong::from(libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive as u32),
+            c"".as_ptr(),
+            libc::c_ulong::from(flags),
         )
     })?;
     // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
-    let tree = unsafe { OwnedFd::from_raw_fd(tree as RawFd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(tree as RawFd) })
+}
+
+/// Binds what `source` stands for at `target`, with everything mounted below it, with `attributes` added on all of it.
+pub(crate) fn bind(source: BorrowedFd<'_>, target: &CStr, attributes: u64) -> io::Result<()> {
+    let empty = c"".as_ptr();
+    let recursive = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    let tree = detached(source)?;
     let attributes = MountAttributes { set: attributes, clear: 0, propagation: 0, userns_fd: 0 };
     // SAFETY: the path ends in NUL, the attributes are as long as said, and both outlive the call.
     check(unsafe {
@@ -649,6 +657,13 @@ pub(crate) fn fcntl(fd: BorrowedFd<'_>, command: c_int, argument: c_int, key: Ke
         (c_long::from(fd.as_raw_fd()), c_long::from(command), c_long::from(argument));
     // SAFETY: every command that this crate passes takes an integer and no pointer.
     check(unsafe { libc::syscall(libc::SYS_fcntl, fd, command, argument, 0, 0, key.0) })
+}
+
+/// Cuts an open file to nothing.
+pub(crate) fn empty(file: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+    // SAFETY: numbers alone.
+    check(unsafe { libc::syscall(libc::SYS_ftruncate, c_long::from(file.as_raw_fd()), 0, 0, 0, 0, key.0) })
+        .map(drop)
 }
 
 // ---------------------------------------------------------------------------------------------- messages

@@ -20,8 +20,19 @@ int main(void) {
             if (open(path, O_RDONLY) >= 0) { printf("ESCAPED %s\n", path); escaped = 1; }
             if (readlink(path, path, sizeof path) >= 0) { printf("ESCAPED %s\n", path); escaped = 1; }
         }
-    MUST_FAIL(open("/dev/fd/0", O_RDONLY));
-    MUST_FAIL(open("/dev/stdin", O_RDONLY));
+    // The input has a name, and nothing can be left in it or about it.
+    MUST_FAIL(open("/dev/fd/0", O_RDWR));
+    MUST_FAIL(open("/dev/stdin", O_WRONLY));
+    MUST_FAIL(open("/dev/stdin", O_RDONLY | O_TRUNC));
+    MUST_FAIL(truncate("/dev/stdin", 0));
+    MUST_FAIL(chmod("/dev/stdin", 0666));
+    MUST_FAIL(utimensat(AT_FDCWD, "/dev/stdin", NULL, 0));
+    MUST_FAIL(syscall(SYS_setxattr, "/dev/stdin", "user.x", "x", 1, 0));
+    MUST_FAIL(unlink("/dev/stdin"));
+    MUST_FAIL(rename("/dev/stdin", "/dev/x"));
+    MUST_FAIL(link("/dev/stdin", "/w/x"));
+    MUST_FAIL(open("/dev/fd/1", O_WRONLY));
+    MUST_FAIL(open("/dev/fd/3", O_RDONLY));
     MUST_FAIL(syscall(SYS_mount, "proc", "/w", "proc", 0, 0));
     return verdict();
 }

@@ -33,6 +33,40 @@ fn a008_the_cpu_time_of_a_spinner_is_its_limit() {
     }
 }
 
+/// Programs open their input by name too, as a file of its own place: the other one is not moved by it.
+#[test]
+fn the_input_is_found_by_name() {
+    let source = "
+import sys
+with open('/dev/stdin') as named: first = named.read()
+with open('/dev/fd/0') as named: assert named.read() == first
+rest = sys.stdin.read()
+assert rest == first, (len(rest), len(first))
+open('/dev/stderr', 'w').write('for nobody')
+print(len(first), first[:3], first[-3:])
+";
+    let mut place = Place::new();
+    let large = "x".repeat(3 << 20) + "abc";
+    for (profile, warm) in [(Profile::Run, false), (Profile::Build, false), (Profile::Run, true)] {
+        if warm && !place.can_warm() {
+            continue;
+        }
+        let job = Job { warm, ..python(profile, source) };
+        let mut session = place.slot.open(&job).expect("a session opens");
+        for (input, expected) in
+            [("12 34", "5 12   34\n"), (&large, "3145731 xxx abc\n"), ("", "0  \n"), ("567", "3 567 567\n")]
+        {
+            let input = SealedFile::from_bytes("input", input.as_bytes()).expect("a memfd can be made");
+            let limits = Limits { memory_bytes: 64 << 20, ..roomy(profile) };
+            let outcome = session.run(&RunSpec::new(Stdin::Sealed(&input), limits)).expect("it runs");
+            let said = String::from_utf8_lossy(&outcome.stderr);
+            assert_eq!(stdout(&outcome), expected, "{profile:?} {warm} {said}");
+        }
+        let outcome = session.run(&RunSpec::new(Stdin::Null, roomy(profile))).expect("it runs");
+        assert_eq!(stdout(&outcome), "0  \n", "nothing of the last input is left");
+    }
+}
+
 #[test]
 fn a044_a_large_parent_is_not_the_programs_memory() {
     let mut large = vec![0_u8; 300 << 20];
