@@ -172,9 +172,19 @@ pub fn arrange(
     let replaced: BTreeSet<&str> = included.iter().map(|file| file.name.as_str()).collect();
     files.retain(|file| !replaced.contains(file.name.as_str()));
     if !included.is_empty() {
-        // A driver whose name says nothing is found as problemtools finds it: the first by name of all files.
-        files.extend(included);
+        // A driver whose name says nothing is found as problemtools finds it, which is the first by name of all files. But a
+        // driver knows the submission by name, and what it does not know, or is known by it, is a library.
+        let names = |one: &SourceFile, other: &SourceFile| {
+            let stem = stem(&other.name).as_bytes();
+            !stem.is_empty() && one.bytes.windows(stem.len()).any(|part| part == stem)
+        };
+        let is_driver = |file: &SourceFile| {
+            files.iter().any(|own| names(file, own)) && !files.iter().any(|own| names(own, file))
+        };
+        let (drivers, libraries): (Vec<_>, Vec<_>) = included.into_iter().partition(is_driver);
+        files.extend(drivers);
         files.sort_by(|one, other| one.name.cmp(&other.name));
+        files.extend(libraries);
     }
     if files.is_empty() {
         return Err(SourcesError::NoFiles);
@@ -379,6 +389,18 @@ mod tests {
             "the package's file and not the submission's"
         );
         assert_eq!(found.others, [SourceFile::new("grader.h", "header")]);
+        // Who begins follows from who knows whom.
+        let python = languages.get("python3").expect("Python");
+        for (own, (name, text), main) in [
+            ("def solve(): pass", ("grader.py", "import solution"), "grader.py"),
+            ("import bounds", ("bounds.py", "# for every solution"), "solution.py"),
+            ("print(1)", ("bounds.py", "MOST = 7"), "solution.py"),
+        ] {
+            let given = vec![SourceFile::new("solution.py", own)];
+            let included = vec![SourceFile::new(name, text)];
+            let found = arrange(python, given, included, None).expect("a program");
+            assert_eq!(found.sources[0].name, main, "{own}");
+        }
         let found = arrange(
             c,
             vec![SourceFile::new("main.c", "own")],

@@ -11,7 +11,8 @@ use crate::domain::verdict::{Exit, Observation, Stop};
 use crate::languages::sources::{self, SourceFile};
 use crate::languages::{Language, Languages};
 use crate::worker::launch::{
-    Command, Confined, Input, LaunchError, LaunchLimits, Leaves, ProgramFile, Speaker, Tool, ToolInput,
+    Command, Confined, Input, LaunchError, LaunchLimits, Leaves, ProgramFile, Speaker, TalkingTool, Tool,
+    ToolInput,
 };
 use crate::worker::{compile, run};
 
@@ -220,7 +221,8 @@ impl Maker<'_> {
         let given = ToolInput { files: &files, directories: &["left"], stdin: None, leaves: Some(leaves) };
         let (mut slot, companion) = slot.split();
         let mut beside = companion.ok_or(LaunchError::SlotGone)?;
-        let talked = slot.talk(&speaker, &mut beside, &tool_command, &given, GENERATOR, 0, IDLE_MS)?;
+        let tool = TalkingTool { command: &tool_command, input: given, limits: GENERATOR, is_content: 0 };
+        let talked = slot.talk(&speaker, &mut beside, &tool, IDLE_MS)?;
         ended_well(&talked.tool, index, "the interactor")?;
         if let Some(what) = failure(&talked.ran.observation) {
             return Err(ImportError::Test { test: index + 1, what: format!("the main solution {what}") });

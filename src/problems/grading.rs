@@ -268,7 +268,7 @@ pub(crate) struct Built {
 pub(crate) fn build(parts: &Parts<'_>, warnings: &mut Vec<Warning>) -> Result<Built, PackageError> {
     let metadata = parts.metadata;
     let is_scoring = metadata.types.contains(&ProblemType::Scoring);
-    let mut building = Building { parts, warnings, is_scoring, static_testcases: Vec::new() };
+    let mut building = Building { parts, warnings, static_testcases: Vec::new() };
     let root = match parts.style {
         Style::Points if is_scoring => building.points_root()?,
         Style::Legacy | Style::Points => building.legacy(&parts.groups[0])?,
@@ -287,7 +287,6 @@ pub(crate) fn build(parts: &Parts<'_>, warnings: &mut Vec<Warning>) -> Result<Bu
 struct Building<'a> {
     parts: &'a Parts<'a>,
     warnings: &'a mut Vec<Warning>,
-    is_scoring: bool,
     static_testcases: Vec<StaticTestcase>,
 }
 
@@ -296,8 +295,7 @@ impl<'a> Building<'a> {
         let settings = &group.grading;
         let mut rules = LegacyRules::default();
         if self.parts.style == Style::Legacy {
-            // A pass-fail problem is decided by its first failure.
-            rules.continues_on_reject = self.is_scoring && settings.continues_on_reject == Some(true);
+            rules.continues_on_reject = settings.continues_on_reject == Some(true);
             rules.grader = match &settings.custom_grader {
                 Some((true, place)) => {
                     let what = match self.parts.graders {
@@ -310,7 +308,12 @@ impl<'a> Building<'a> {
                     }
                     Grader::Custom { flags: settings.grader_flags.clone() }
                 }
-                _ => Grader::Default(DefaultGrader::parse(&settings.grader_flags)),
+                _ => {
+                    let mut grader = DefaultGrader::parse(&settings.grader_flags);
+                    // About the root alone, though all flags are inherited.
+                    grader.ignore_sample &= group.path.is_empty();
+                    Grader::Default(grader)
+                }
             };
             let or = |score: &Option<Score>, default: Score| score.clone().unwrap_or(default);
             rules.accept_score = or(&settings.accept_score, rules.accept_score);
@@ -323,10 +326,16 @@ impl<'a> Building<'a> {
         let mut items = Vec::new();
         items.extend(self.static_testcase(group, true)?.map(|(index, _)| Item::Testcase(index)));
         for child in self.children(group) {
-            items.push(match child {
-                Child::Testcase(index) => Item::Testcase(index),
-                Child::Group(group) => Item::Group(Box::new(self.legacy(group)?)),
-            });
+            match child {
+                Child::Testcase(index) => items.push(Item::Testcase(index)),
+                Child::Group(group) => {
+                    let below = self.legacy(group)?;
+                    // What holds nothing has no say, as problemtools has it.
+                    if !below.testcases().is_empty() {
+                        items.push(Item::Group(Box::new(below)));
+                    }
+                }
+            }
         }
         Ok(scoring::Group { name: group.path.clone(), rules: Rules::Legacy(rules), items })
     }
@@ -563,13 +572,9 @@ impl<'a> Building<'a> {
         testcases.filter(move |(testcase, _)| testcase.name.starts_with(&prefix)).map(|(_, index)| index)
     }
 
-    /// What is directly in a group, in the order of judging.
+    /// What is directly in a group, by name, which is the order of judging.
     fn children(&self, group: &'a Group) -> Vec<Child<'a>> {
         let (groups, testcases) = (self.parts.groups, self.parts.testcases);
-        // Testcases know their group; groups lie where their first testcase does, or would lie by name.
-        let own = testcases.iter().zip(1..).filter(|(testcase, _)| testcase.group == group.path);
-        let mut children: Vec<(u32, Child<'a>)> =
-            own.map(|(_, index)| (index, Child::Testcase(index))).collect();
         let holds = |path: &str| {
             let mut above = parent(path);
             while !above.is_empty() && !groups.iter().any(|group| group.path == above) {
@@ -577,16 +582,12 @@ impl<'a> Building<'a> {
             }
             !path.is_empty() && above == group.path
         };
-        for below in groups.iter().filter(|below| holds(&below.path)) {
-            let prefix = format!("{}/", below.path);
-            let first = self.testcases_below(&below.path).next();
-            let by_name = testcases.iter().zip(1..).find(|(testcase, _)| {
-                testcase.group == group.path && testcase.name.as_bytes() > prefix.as_bytes()
-            });
-            let at = first.or(by_name.map(|(_, index)| index)).unwrap_or(u32::MAX);
-            children.push((at, Child::Group(below)));
-        }
-        children.sort_by_key(|(at, child)| (*at, matches!(child, Child::Testcase(_))));
+        let own = testcases.iter().zip(1..).filter(|(testcase, _)| testcase.group == group.path);
+        let own = own.map(|(testcase, index)| (testcase.name.as_str(), Child::Testcase(index)));
+        let below = groups.iter().filter(|below| holds(&below.path));
+        let below = below.map(|below| (below.path.as_str(), Child::Group(below)));
+        let mut children: Vec<(&str, Child<'a>)> = own.chain(below).collect();
+        children.sort_by(|(one, _), (other, _)| one.split('/').cmp(other.split('/')));
         children.into_iter().map(|(_, child)| child).collect()
     }
 }
@@ -694,8 +695,10 @@ mod tests {
 
     #[test]
     fn groups_stand_among_testcases_by_name() {
-        let mut scratch = legacy().with("data/secret/5/testdata.yaml", "accept_score: 5\n");
-        for name in ["sample/1", "secret/3", "secret/2/y", "secret/2/x", "secret/4"] {
+        let mut scratch = legacy();
+        for name in
+            ["sample/1", "secret/3", "secret/2/y", "secret/2/x", "secret/4", "secret/5/z", "secret/2-b"]
+        {
             scratch = case(scratch, name);
         }
         let package = scratch.load().package;
@@ -704,12 +707,15 @@ mod tests {
             Item::Testcase(index) => package.testcases[*index as usize - 1].name.as_str(),
             Item::Group(group) => group.name.as_str(),
         });
-        assert_eq!(names.collect::<Vec<_>>(), ["secret/1", "secret/2", "secret/3", "secret/4", "secret/5"]);
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["secret/1", "secret/2", "secret/2-b", "secret/3", "secret/4", "secret/5"]
+        );
         assert_eq!(
             group(&package.grading, "").groups().map(|g| g.name.as_str()).collect::<Vec<_>>(),
             ["sample", "secret"]
         );
-        assert_eq!(package.grading.root.testcases(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(package.grading.root.testcases(), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
@@ -730,10 +736,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_fail_problem_ends_at_its_first_failure_whatever_its_groups_say() {
+    fn groups_of_a_pass_fail_problem_have_a_say() {
         let scratch = Scratch::new().with("data/testdata.yaml", "on_reject: continue\nrange: 0 5\n");
         let package = scratch.warns(&[]);
-        assert!(!package.grading.scoring && !legacy_rules(&package.grading, "secret").continues_on_reject);
+        assert!(!package.grading.scoring && legacy_rules(&package.grading, "secret").continues_on_reject);
+        assert!(!package.grading.is_plain());
+        assert!(Scratch::new().load().package.grading.is_plain());
+    }
+
+    #[test]
+    fn groups_without_testcases_have_none() {
+        // The usual shape of points, with samples that only the statement shows.
+        let package = legacy()
+            .with("data/testdata.yaml", "on_reject: continue\ngrader_flags: ignore_sample\n")
+            .with("data/sample/1.interaction", "> 1\n")
+            .with("data/secret/empty/testdata.yaml", "accept_score: 5\n")
+            .load()
+            .package;
+        let root = &package.grading.root;
+        assert_eq!(root.groups().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["secret"]);
+        assert_eq!(root.groups().next().expect("secret").groups().count(), 0);
+        let ignores = |name: &str| match &legacy_rules(&package.grading, name).grader {
+            Grader::Default(grader) => grader.ignore_sample,
+            Grader::Custom { .. } => panic!("no custom grader"),
+        };
+        assert!(ignores("") && !ignores("secret"), "the flag is about the root");
     }
 
     #[test]

@@ -296,7 +296,10 @@ impl DomjudgeIni {
         let text = tree.read_text(DOMJUDGE_INI, warnings)?;
         let mut ini = DomjudgeIni { name: None, time_limit: None };
         for (line, number) in text.lines().zip(1..) {
-            let Some((key, value)) = line.split_once('=') else { continue };
+            let is_comment = line.trim_start().starts_with([';', '#']);
+            let Some((key, value)) = line.split_once('=').filter(|_| !is_comment) else { continue };
+            // What follows a semicolon is a comment too.
+            let value = value.split(" ;").next().unwrap_or(value);
             // DOMjudge writes values with or without quotes.
             let value = value.trim().trim_matches(['\'', '"']).to_owned();
             match key.trim() {

@@ -446,14 +446,16 @@ fn find_standard_checker(
     Checker::parse(&name).ok_or_else(unknown).map(Some)
 }
 
-/// The programs of a directory: every directory in it and every file, or itself where it is the singular one. Headers
-/// beside the files belong to each of them, and texts are no programs.
+/// The programs of a directory: every directory in it and every file, or itself where it is the singular one or has a
+/// script that builds or runs it. Headers beside the files belong to each of them. Texts are no programs, and neither is
+/// what a compiler has left beside one.
 fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
     let all_below = |path: String| {
         let files = tree.files_below(&path).map(str::to_owned).collect();
         ValidatorSource { path, files, standard_checker: None }
     };
-    if matches!(directory, "output_validator" | "static_validator") {
+    let has = |name: &str| tree.file(&tree::join(directory, name)).is_some();
+    if matches!(directory, "output_validator" | "static_validator") || has("build") || has("run") {
         let all = all_below(directory.to_owned());
         return if all.files.is_empty() { Vec::new() } else { vec![all] };
     }
@@ -479,5 +481,15 @@ fn find_validators(tree: &Tree, directory: &str) -> Vec<ValidatorSource> {
         let files = std::iter::once(path.clone()).chain(headers.iter().cloned()).collect();
         ValidatorSource { path, files, standard_checker: None }
     });
-    programs.filter(|program| !program.files.is_empty()).collect()
+    let mut programs: Vec<ValidatorSource> = programs.filter(|program| !program.files.is_empty()).collect();
+    let is_made = |program: &ValidatorSource| {
+        let name = program.path.rsplit('/').next().unwrap_or_default();
+        let is_file = program.files.contains(&program.path);
+        let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+        is_file && matches!(end, "" | "out" | "o" | "exe" | "class" | "bin")
+    };
+    if !programs.iter().all(is_made) {
+        programs.retain(|program| !is_made(program));
+    }
+    programs
 }

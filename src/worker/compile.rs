@@ -81,7 +81,7 @@ fn kept(
 ) -> Result<Compiled, LaunchError> {
     let made = build.artifact.is_some();
     let program = match build.artifact {
-        Some(bytes) => vec![ProgramFile::new(&language.artifact, &bytes, true)?],
+        Some(bytes) => with_others(ProgramFile::new(&language.artifact, &bytes, true)?, sources)?,
         None => placed(sources)?,
     };
     Ok(Compiled {
@@ -213,7 +213,7 @@ fn compile_once(
     let (outcome, program, made) = match (outcome, built.artifact) {
         (CompileOutcome::Succeeded, Some(Ok(content))) => {
             let name = language.artifact.clone();
-            (outcome, vec![ProgramFile { name, content, executable: true }], true)
+            (outcome, with_others(ProgramFile { name, content, executable: true }, sources)?, true)
         }
         // Words of our own, which find room.
         (CompileOutcome::Succeeded, Some(Err(reason))) => {
@@ -256,6 +256,17 @@ fn command_of(compile: &Compile, argv: Vec<String>) -> Command {
         needs: compile.needs.clone(),
         memory_messages: Vec::new(),
     }
+}
+
+/// What was made of a program, with the files beside its sources, which it may read when it runs.
+fn with_others(made: ProgramFile, sources: &Sources) -> Result<Vec<ProgramFile>, LaunchError> {
+    let mut program = vec![made];
+    for other in &sources.others {
+        if program.iter().all(|file| file.name != other.name) {
+            program.push(ProgramFile::new(&other.name, &other.bytes, false)?);
+        }
+    }
+    Ok(program)
 }
 
 /// All files of a program in sealed memory, its sources first.

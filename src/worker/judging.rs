@@ -260,7 +260,10 @@ impl Worker {
             }
         }
         let kept = match kept {
-            Some(program) if package.static_validation.is_none() => {
+            // What lies beside the sources of several files may be read when it runs.
+            Some(program)
+                if package.static_validation.is_none() && loaded.submission.created.sources.len() == 1 =>
+            {
                 return Ok(Some(Submitted { program, sources: None }));
             }
             kept => kept,
@@ -271,7 +274,7 @@ impl Worker {
             files.push(SourceFile::new(&source.name, &bytes[..]));
         }
         let sources = Arc::new(package.arrange(&offer.language, files, None)??);
-        if let Some(program) = kept {
+        if let Some(program) = kept.filter(|_| sources.others.is_empty()) {
             return Ok(Some(Submitted { program, sources: Some(sources) }));
         }
         let compiled = self.compile(slot, offer, sources.clone()).await?;

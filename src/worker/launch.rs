@@ -459,6 +459,19 @@ pub struct Talk {
     pub stalled: bool,
 }
 
+/// A tool that talks to a program.
+#[derive(Debug)]
+pub struct TalkingTool<'a> {
+    /// What to execute.
+    pub command: &'a Command,
+    /// What it is given.
+    pub input: ToolInput<'a>,
+    /// What it may use.
+    pub limits: LaunchLimits,
+    /// The exit code by which it says that the program may go on as it likes.
+    pub is_content: i32,
+}
+
 /// A program with what it needs and may use.
 #[derive(Debug)]
 pub struct Speaker<'a> {
@@ -544,30 +557,27 @@ impl Confined<'_> {
 
     /// Runs a program here and a tool beside it, each reading what the other writes. Those that still run are ended
     /// when none of them has done anything for `idle_ms` milliseconds. What one writes when the other has ended is thrown
-    /// away; but a tool that ends otherwise than with the exit code `tool_is_content` is the program's end too.
+    /// away; but a tool that ends otherwise than content is the program's end too.
     pub fn talk(
         &mut self,
         program: &Speaker<'_>,
         beside: &mut Confined<'_>,
-        tool_command: &Command,
-        tool_input: &ToolInput<'_>,
-        tool_limits: LaunchLimits,
-        tool_is_content: i32,
+        partner: &TalkingTool<'_>,
         idle_ms: u64,
     ) -> Result<Talk, LaunchError> {
         let profile = profile_of(program.command);
         let job = job(profile, program.command, program.files)?;
         let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
-        let (tool_job, tool_spec) = tool_job(tool_command, tool_input, tool_limits)?;
+        let (tool_job, tool_spec) = tool_job(partner.command, &partner.input, partner.limits)?;
         // The tool comes to its own end whatever becomes of the program.
-        let partner = |half: Half, ended: &Outcome| {
+        let fate = |half: Half, ended: &Outcome| {
             let is_content = ended.report.end == End::Finished
-                && ended.report.exit == assize_sandbox::Exit::Exited(tool_is_content);
+                && ended.report.exit == assize_sandbox::Exit::Exited(partner.is_content);
             if half == Half::First || is_content { Partner::WritesOn } else { Partner::Ends }
         };
         let mut session = self.slot.open(&job).or_else(|error| self.losses.note(Err(error)))?;
         let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
-        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, partner);
+        let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, fate);
         let talked = self.losses.note(talked)?;
         Ok(Talk {
             ran: ran(talked.first, &program.command.memory_messages)?,

@@ -17,7 +17,7 @@ use crate::problems::{Constants, Package, Validation, ValidatorSource};
 use super::compile;
 use super::launch::{
     self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker,
-    Tool, ToolInput,
+    TalkingTool, Tool, ToolInput,
 };
 use super::offers;
 use super::packages::TestcaseData;
@@ -429,15 +429,9 @@ impl Validators {
         // The submission's time counts on the validator's clock too, and idle is only when neither does anything.
         let wall_ms = program.limits.wall_ms.zip(submission.limits.wall_ms).map(|(own, other)| own + other);
         let limits = LaunchLimits { wall_ms, idle_ms: None, ..program.limits };
-        let talk = slot.talk(
-            submission,
-            beside,
-            &command,
-            &program.given(&files, None),
-            limits,
-            ACCEPTED.into(),
-            idle_ms,
-        )?;
+        let input = program.given(&files, None);
+        let tool = TalkingTool { command: &command, input, limits, is_content: ACCEPTED.into() };
+        let talk = slot.talk(submission, beside, &tool, idle_ms)?;
         let says = match program.accepts(&talk.tool) {
             // Both waited, and whose turn it was cannot be known: the validator is the one that is trusted.
             Err(_) if talk.stalled && talk.ran.observation.stop == Stop::Wall => None,

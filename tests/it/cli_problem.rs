@@ -460,9 +460,9 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
     fs::write(package.join("problem.yaml"), "name: A\n").unwrap();
     fs::create_dir(package.join("static_validator")).unwrap();
     fs::write(package.join("static_validator/check.py"), "").unwrap();
-    let said = verify(&[]).expect_code(1);
-    let asked = "static_validator: static validators are not run yet";
-    assert!(said.stdout.contains(asked), "{}", said.stdout);
+    let said = verify(&[]).expect_code(0);
+    let unused = "static_validator: is not used: no test group states a static_validation_score";
+    assert!(said.stdout.contains(unused), "{}", said.stdout);
     fs::write(package.join("problem.yaml"), "name: A\nlimits: [\n").unwrap();
     let said = verify(&["--json"]).expect_code(1);
     assert!(said.json_lines()[0]["error"].as_str().unwrap().contains("problem.yaml:"), "{said:?}");
@@ -671,8 +671,8 @@ fn a_script_that_cannot_be_used_is_our_fault_with_the_reason() {
         // What scripts and validators leave in the feedback directory.
         ([("run", "ln -s /etc/passwd $3/judgemessage.txt; exit 42"), ("x", "")], "is not a plain file"),
         ([("run", "echo x > $3/a; ln $3/a $3/b; exit 43"), ("x", "")], "is not a plain file"),
-        ([("run", "rmdir $3; exit 42"), ("x", "")], "`feedback` is not there"),
-        ([("run", "head -c 2000000 /dev/zero > $3/huge; exit 42"), ("x", "")], "`feedback/huge` is larger"),
+        ([("run", "rmdir $3; exit 42"), ("x", "")], "`.feedback` is not there"),
+        ([("run", "head -c 2000000 /dev/zero > $3/huge; exit 42"), ("x", "")], "`.feedback/huge` is larger"),
         (
             [("run", "for i in $(seq 200); do echo > $3/$i; done; exit 42"), ("x", "")],
             "more files than allowed",
@@ -730,7 +730,7 @@ exit 42
         "ln -s /etc/passwd $3/nextpass.in; exit 42",
         5,
         "JE",
-        "`feedback/nextpass.in` is not a plain file",
+        "`.feedback/nextpass.in` is not a plain file",
     );
     // The submission fails in the second pass.
     check(
