@@ -45,42 +45,84 @@ pub(super) fn is_complete(from: &Path, problem: &Problem) -> bool {
     })
 }
 
-/// Copies all tests.
-pub(super) fn copy(from: &Path, problem: &Problem, plan: &Plan, to: &Path) -> Result<(), ImportError> {
-    let from = from.canonicalize().map_err(io("found", from))?;
-    for index in 0..problem.tests.len() {
-        let input = read(&from, &problem.input_pattern.of(index + 1))?;
-        let answer = read(&from, &problem.answer_pattern.of(index + 1))?;
-        place(problem, plan, index, &input, &answer, to)?;
-    }
-    Ok(())
+/// What was done to the tests.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// How many were made, their inputs or their answers.
+    pub(super) made: usize,
+    /// In how many line ends were CR LF and became LF.
+    pub(super) unified: usize,
 }
 
-/// Makes what is missing, and says how many tests that were.
+/// Copies all tests.
+pub(super) fn copy(from: &Path, problem: &Problem, plan: &Plan, to: &Path) -> Result<Done, ImportError> {
+    let from = from.canonicalize().map_err(io("found", from))?;
+    let mut done = Done::default();
+    for index in 0..problem.tests.len() {
+        let input = Stored::read(&from, &problem.input_pattern.of(index + 1))?;
+        let answer = Stored::read(&from, &problem.answer_pattern.of(index + 1))?;
+        done.unified += usize::from(input.is_unified || answer.is_unified);
+        place(problem, plan, index, &input.bytes, &answer.bytes, to)?;
+    }
+    Ok(done)
+}
+
+/// An input or an answer that lies in the package.
+struct Stored {
+    bytes: Vec<u8>,
+    /// Whether its line ends were CR LF.
+    is_unified: bool,
+}
+
+impl Stored {
+    /// Packages made on Windows have the line ends of their host, and are meant to be judged on it. Where all are CR LF
+    /// they become LF; a file with others is as its author wants it.
+    fn read(from: &Path, path: &str) -> Result<Stored, ImportError> {
+        let bytes = read(from, path)?;
+        Ok(match unified(&bytes) {
+            Some(bytes) => Stored { bytes, is_unified: true },
+            None => Stored { bytes, is_unified: false },
+        })
+    }
+}
+
+/// The text with LF at the ends of its lines, where all have CR LF and there is no other CR.
+fn unified(bytes: &[u8]) -> Option<Vec<u8>> {
+    let count = |byte: u8| bytes.iter().filter(|found| **found == byte).count();
+    let pairs = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+    let is_uniform = pairs > 0 && count(b'\r') == pairs && count(b'\n') == pairs;
+    is_uniform.then(|| bytes.iter().copied().filter(|byte| *byte != b'\r').collect())
+}
+
+/// Makes what is missing.
 pub(super) fn complete(
     slot: &mut Confined<'_>,
     from: &Path,
     problem: &Problem,
     plan: &Plan,
     to: &Path,
-) -> Result<usize, ImportError> {
+) -> Result<Done, ImportError> {
     let from = from.canonicalize().map_err(io("found", from))?;
     let languages = Languages::embedded()?.for_tools();
     let mut maker = Maker { from: &from, problem, languages: &languages, programs: BTreeMap::new() };
-    let mut made = 0;
+    let mut done = Done::default();
     for (index, test) in problem.tests.iter().enumerate() {
-        let (input, mut is_made) = maker.input(slot, index, test)?;
-        let path = problem.answer_pattern.of(index + 1);
-        let answer = if from.join(&path).is_file() {
-            read(&from, &path)?
-        } else {
-            is_made = true;
-            maker.answer(slot, index, &input)?
+        let stored = |path: &str| from.join(path).is_file().then(|| Stored::read(&from, path)).transpose();
+        let input = stored(&problem.input_pattern.of(index + 1))?;
+        let answer = stored(&problem.answer_pattern.of(index + 1))?;
+        done.made += usize::from(input.is_none() || answer.is_none());
+        done.unified += usize::from([&input, &answer].into_iter().flatten().any(|stored| stored.is_unified));
+        let input = match input {
+            Some(stored) => stored.bytes,
+            None => maker.input(slot, index, test)?,
         };
-        made += usize::from(is_made);
+        let answer = match answer {
+            Some(stored) => stored.bytes,
+            None => maker.answer(slot, index, &input)?,
+        };
         place(problem, plan, index, &input, &answer, to)?;
     }
-    Ok(made)
+    Ok(done)
 }
 
 /// Writes a test to all its places.
@@ -120,20 +162,11 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The input of a test, and whether it was made.
-    fn input(
-        &mut self,
-        slot: &mut Confined<'_>,
-        index: usize,
-        test: &Test,
-    ) -> Result<(Vec<u8>, bool), ImportError> {
-        let path = self.problem.input_pattern.of(index + 1);
-        if self.from.join(&path).is_file() {
-            return Ok((read(self.from, &path)?, false));
-        }
+    /// The input that a test's command makes.
+    fn input(&mut self, slot: &mut Confined<'_>, index: usize, test: &Test) -> Result<Vec<u8>, ImportError> {
         let Some(command) = &test.command else {
             let what = "is not there, and no command makes it".to_owned();
-            return Err(ImportError::File { file: path, what });
+            return Err(ImportError::File { file: self.problem.input_pattern.of(index + 1), what });
         };
         let mut words = command.split_whitespace();
         let name = words.next().unwrap_or_default();
@@ -155,12 +188,12 @@ impl Maker<'_> {
         });
         let tool = program.run(slot, &arguments, None, GENERATOR, leaves)?;
         ended_well(&tool, index, &format!("the generator {command:?}"))?;
-        let Some(file) = &test.from_file else { return Ok((stdout(&tool)?, true)) };
+        let Some(file) = &test.from_file else { return stdout(&tool) };
         let left = tool.files.iter().find(|left| left.name == *file).ok_or_else(|| ImportError::Test {
             test: index + 1,
             what: format!("the generator {command:?} left no file {file:?}"),
         })?;
-        Ok((content(left)?, true))
+        content(left)
     }
 
     /// What the main solution answers, or what the interactor writes of it.
@@ -316,4 +349,26 @@ fn content(file: &ProgramFile) -> Result<Vec<u8>, ImportError> {
 
 fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_whose_every_line_ends_in_cr_lf_are_changed() {
+        for (text, expected) in [
+            (&b"1 2\r\n3\r\n"[..], Some(&b"1 2\n3\n"[..])),
+            (b"1\r\n2", Some(b"1\n2")),
+            (b"\r\n", Some(b"\n")),
+            (b"1\n2\n", None),
+            (b"1\r\n2\n", None),
+            (b"1\r2\r\n", None),
+            (b"1\r\r\n", None),
+            (b"1\r", None),
+            (b"", None),
+        ] {
+            assert_eq!(unified(text).as_deref(), expected, "{text:?}");
+        }
+    }
 }

@@ -101,20 +101,22 @@ pub async fn import(from: &Path, to: Option<&Path>) -> Result<Imported, ImportEr
     let beside = tempfile::Builder::new().prefix(".assize-import-").tempdir_in(parent);
     let beside = beside.map_err(io("written in", parent))?;
     let root = beside.path().join(&short_name);
-    let (plan, notes) = target::plan(&problem)?;
+    let (plan, mut notes) = target::plan(&problem)?;
     target::write(from, &problem, &plan, &root)?;
-    let completed = if complete::is_complete(from, &problem) {
-        complete::copy(from, &problem, &plan, &root)?;
-        0
+    let done = if complete::is_complete(from, &problem) {
+        complete::copy(from, &problem, &plan, &root)?
     } else {
         let launcher = Launcher::start(1)?;
         let slot = launcher.slots().first().ok_or(LaunchError::SlotGone)?;
         let (from, root) = (from.to_owned(), root.clone());
         slot.call(move |confined| complete::complete(confined, &from, &problem, &plan, &root)).await?
     };
+    if done.unified > 0 {
+        notes.push(format!("in {} tests lines ended in CR LF, and end in LF now", done.unified));
+    }
     let loaded = problems::load_as(&root, &short_name, Mode::Lenient)?;
     std::fs::rename(&root, &folder).map_err(io("moved into place", &folder))?;
-    Ok(Imported { short_name, folder, completed, notes, warnings: loaded.warnings })
+    Ok(Imported { short_name, folder, completed: done.made, notes, warnings: loaded.warnings })
 }
 
 fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ImportError {

@@ -97,6 +97,23 @@ fn a_package_without_tests_is_completed_and_judged_by_a_standard_checker() {
 }
 
 #[test]
+fn tests_with_line_ends_of_windows_are_stored_with_those_of_this_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("pair", folder.path());
+    for (path, text) in [("01", "5\r\n"), ("01.a", "2 3\r\n"), ("02.a", "3 4\r\n"), ("03.a", "4 6\r\n\n")] {
+        fs::write(package.join("tests").join(path), text).unwrap();
+    }
+    let (out, said) = import(folder.path(), &package, "pair");
+    let notes = said["notes"].as_array().unwrap();
+    assert!(notes.contains(&"in 2 tests lines ended in CR LF, and end in LF now".into()), "{said:#}");
+    let read = |path: &str| fs::read_to_string(out.join("data").join(path)).unwrap();
+    assert_eq!((read("sample/01.in"), read("sample/01.ans")), ("5\n".to_owned(), "2 3\n".to_owned()));
+    assert_eq!(read("secret/02-1/02.ans"), "3 4\n");
+    // Whoever mixes them means them.
+    assert_eq!(read("secret/02-1/03.ans"), "4 6\r\n\n");
+}
+
+#[test]
 fn groups_with_points_and_dependencies_are_imported() {
     let folder = tempfile::tempdir().unwrap();
     let package = polygon_package("pair", folder.path());
