@@ -17,7 +17,7 @@ use crate::worker::launch::{
 use crate::worker::{compile, run};
 
 use super::problem::{Problem, Source, Test};
-use super::target::{self, Plan, put, read};
+use super::target::{self, Plan, base_name, put, read};
 use super::{ImportError, io};
 
 /// What a generator may use. Polygon's own limits are 15 s and 512 MiB; hosts differ.
@@ -345,10 +345,6 @@ fn stdout(tool: &Tool) -> Result<Vec<u8>, ImportError> {
 fn content(file: &ProgramFile) -> Result<Vec<u8>, ImportError> {
     let unreadable = |source| LaunchError::Memory { name: file.name.clone(), source };
     Ok(file.content.read_all().map_err(unreadable)?)
-}
-
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Reads `problem.xml`: what it says as plain data, or what is wrong with it by line. Files that it names are looked at
-//! by others.
+//! by others: what the sources of the checker and the interactor say is asked of `speech`.
 
 use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::speech::Speech;
 use super::{ImportError, io};
+use crate::domain::testlib_checkers;
 
 /// A larger `problem.xml` is none. Those of thousands of tests have less than a MiB.
 const XML_BYTES_MAX: u64 = 16 << 20;
@@ -37,6 +39,8 @@ pub(super) struct Problem {
     pub(super) attachments: Vec<String>,
     pub(super) solutions: Vec<Solution>,
     pub(super) tags: Vec<String>,
+    /// What the checker and the interactor may say.
+    pub(super) speech: Speech,
 }
 
 #[derive(Debug)]
@@ -141,7 +145,9 @@ impl Problem {
             });
         }
         let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
-        Problem::parse(&text)
+        let mut problem = Problem::parse(&text)?;
+        problem.speech = Speech::of(root, &problem);
+        Ok(problem)
     }
 
     pub(super) fn parse(text: &str) -> Result<Problem, ImportError> {
@@ -169,8 +175,31 @@ impl Problem {
 
     /// Whether it gives points rather than a verdict.
     pub(super) fn is_scoring(&self) -> bool {
+        self.states_points() || self.is_scored_by_checker()
+    }
+
+    fn states_points(&self) -> bool {
         let some = |points: Option<f64>| points.is_some_and(|points| points != 0.0);
         self.tests.iter().any(|test| some(test.points)) || self.groups.iter().any(|group| some(group.points))
+    }
+
+    /// Whether only the checker knows how many points there are: tests have points, but none more than 0, and those that
+    /// the checker gives count without a bound.
+    pub(super) fn is_scored_by_checker(&self) -> bool {
+        let is_whole = |name: &Option<String>| {
+            self.groups.iter().any(|group| Some(&group.name) == name.as_ref() && group.is_complete)
+        };
+        let counts = |test: &Test| test.points.is_some() && !test.is_sample && !is_whole(&test.group);
+        self.speech.points
+            && !self.points_are_percent
+            && !self.states_points()
+            && self.tests.iter().any(counts)
+    }
+
+    /// The name of the checker where the judge knows it by itself.
+    pub(super) fn standard_checker(&self) -> Option<&str> {
+        let name = self.checker.standard.as_deref().filter(|_| self.interactor.is_none())?;
+        testlib_checkers::Checker::parse(name).map(|_| name)
     }
 
     /// The main solution.
@@ -332,6 +361,7 @@ impl<'a, 'input> Reader<'a, 'input> {
             attachments: attachments.map(|node| self.path(node, "path")).collect::<Result<_, _>>()?,
             solutions: solutions.collect::<Result<_, _>>()?,
             tags: tags.filter_map(|node| node.attribute("value").map(str::to_owned)).collect(),
+            speech: Speech::default(),
         })
     }
 

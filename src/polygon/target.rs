@@ -6,13 +6,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::domain::testlib_checkers;
-
 use super::problem::{Problem, Source, Test};
 use super::{ImportError, io};
 
 /// A larger file of a package is not taken.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// What a submission loses at least that loses points.
+const LEAST_POINTS: f64 = 1e-5;
 /// Polygon's languages and the codes that statements are named by.
 const LANGUAGES: [(&str, &str); 28] = [
     ("english", "en"),
@@ -59,10 +59,18 @@ struct PlannedGroup {
     directory: String,
     /// What Polygon calls it, for the validators.
     name: Option<String>,
-    max_score: f64,
-    /// Whether all of its tests must pass for any points.
-    is_whole: bool,
+    /// None is no bound.
+    max_score: Option<f64>,
+    /// The points of each of its tests, where they count one by one.
+    points_of_test: Option<f64>,
     require_pass: Vec<String>,
+}
+
+impl Plan {
+    /// The most points; none is no bound.
+    fn max_score(&self) -> Option<f64> {
+        self.groups.iter().map(|group| group.max_score).sum()
+    }
 }
 
 /// Finds a place for each test, and notes what changes.
@@ -78,6 +86,7 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
             plan.names[index].push(format!("secret/{}", name(index)));
         }
     }
+    note_points(problem, &mut notes);
     if !problem.is_scoring() {
         if !problem.groups.is_empty() {
             notes.push("the groups give no points and are left out".to_owned());
@@ -113,15 +122,17 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
         let require_pass = group.map_or_else(Vec::new, |group| {
             group.dependencies.iter().filter_map(|name| required.get(name.as_str()).cloned()).collect()
         });
-        let mut add = |directory: String, tests: &[usize], max_score: f64, is_whole: bool| {
+        let mut add = |directory: String, tests: &[usize], max_score: f64, points_of_test: Option<f64>| {
             for index in tests {
                 plan.names[*index].push(format!("secret/{directory}/{}", name(*index)));
             }
             let (require_pass, name) = (require_pass.clone(), group.map(|group| group.name.clone()));
-            plan.groups.push(PlannedGroup { directory, name, max_score, is_whole, require_pass });
+            let is_bounded = points_of_test.is_none() || !problem.is_scored_by_checker();
+            let max_score = is_bounded.then_some(max_score);
+            plan.groups.push(PlannedGroup { directory, name, max_score, points_of_test, require_pass });
         };
         if group.is_some_and(|group| group.is_complete) {
-            add(base.clone(), tests, points, true);
+            add(base.clone(), tests, points, None);
             required.extend(group.map(|group| (group.name.as_str(), format!("secret/{base}"))));
             continue;
         }
@@ -130,13 +141,14 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
         let runs: Vec<&[usize]> = tests.chunk_by(|one, other| share(*one) == share(*other)).collect();
         for (number, run) in runs.iter().enumerate() {
             let directory = if runs.len() == 1 { base.clone() } else { format!("{base}.{:03}", number + 1) };
-            add(directory, run, share(run[0]) * run.len() as f64, false);
+            let points = share(run[0]);
+            add(directory, run, points * run.len() as f64, Some(points));
         }
         // Only a group that passes as a whole can be required: the same tests once more, for no points.
         let depends = |name: &String| problem.groups.iter().any(|group| group.dependencies.contains(name));
         if let Some(group) = group.filter(|group| depends(&group.name)) {
             let directory = format!("{base}.whole");
-            add(directory.clone(), tests, 0.0, true);
+            add(directory.clone(), tests, 0.0, None);
             required.insert(&group.name, format!("secret/{directory}"));
             notes.push(format!(
                 "other groups depend on group {:?}, so its tests stand twice: once for points, once to be passed",
@@ -150,6 +162,28 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
     Ok((plan, notes))
 }
 
+/// Notes what becomes of the points that the checker gives by itself.
+fn note_points(problem: &Problem, notes: &mut Vec<String>) {
+    let speech = problem.speech;
+    if speech.points && !problem.is_scoring() {
+        notes.push(
+            "the checker gives points, but no test has any: an output with points is accepted".to_owned(),
+        );
+    } else if problem.is_scored_by_checker() {
+        notes.push(
+            "the tests have 0 points, so those that the checker gives count without a bound".to_owned(),
+        );
+    } else if speech.points && !problem.points_are_percent {
+        notes.push("of the points that the checker gives no more count than the test has".to_owned());
+    }
+    if speech.words_for_scorers {
+        notes.push(
+            "the checker may leave points to a scorer of Polygon (quitpi), which is a judge error here"
+                .to_owned(),
+        );
+    }
+}
+
 /// Writes everything but the tests below `to`.
 pub(super) fn write(from: &Path, problem: &Problem, plan: &Plan, to: &Path) -> Result<(), ImportError> {
     let from = from.canonicalize().map_err(io("found", from))?;
@@ -161,7 +195,7 @@ pub(super) fn write(from: &Path, problem: &Problem, plan: &Plan, to: &Path) -> R
     for (index, validator) in problem.validators.iter().enumerate() {
         writer.validator(index, validator)?;
     }
-    writer.solutions()?;
+    writer.solutions(plan)?;
     for path in &problem.attachments {
         writer.copy(path, &format!("attachments/{}", file_name(base_name(path))))?;
     }
@@ -349,21 +383,28 @@ impl Writer<'_> {
         if plan.groups.is_empty() {
             return Ok(());
         }
-        let total: f64 = plan.groups.iter().map(|group| group.max_score).sum();
+        let bound = |max: Option<f64>| max.map_or_else(|| "unbounded".to_owned(), decimal);
         self.text(
             "data/secret/test_group.yaml",
-            &format!("max_score: {}\nscore_aggregation: sum\n", decimal(total)),
+            &format!("max_score: {}\nscore_aggregation: sum\n", bound(plan.max_score())),
         )?;
         for group in &plan.groups {
-            let aggregation = if group.is_whole { "pass-fail" } else { "sum" };
+            let aggregation = if group.points_of_test.is_some() { "sum" } else { "pass-fail" };
             let mut yaml =
-                format!("max_score: {}\nscore_aggregation: {aggregation}\n", decimal(group.max_score));
+                format!("max_score: {}\nscore_aggregation: {aggregation}\n", bound(group.max_score));
             if !group.require_pass.is_empty() {
                 let names: Vec<String> = group.require_pass.iter().map(|name| quoted(name)).collect();
                 line(&mut yaml, &format!("require_pass: [{}]", names.join(", ")));
             }
-            if !group.is_whole && self.standard().is_none() {
-                line(&mut yaml, "output_validator_args: [points]");
+            if let Some(points) = group.points_of_test.filter(|_| self.problem.standard_checker().is_none()) {
+                let most = match group.max_score {
+                    None => ", unbounded".to_owned(),
+                    Some(_) if self.problem.speech.points && !self.problem.points_are_percent => {
+                        format!(", {}", quoted(&decimal(points)))
+                    }
+                    Some(_) => String::new(),
+                };
+                line(&mut yaml, &format!("output_validator_args: [points{most}]"));
             }
             if let Some(name) = group.name.as_ref().filter(|_| !self.problem.validators.is_empty()) {
                 line(&mut yaml, &format!("input_validator_args: [--group, {}]", quoted(name)));
@@ -373,17 +414,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The checker where the judge knows it.
-    fn standard(&self) -> Option<&str> {
-        let name = self.problem.checker.standard.as_deref()?;
-        testlib_checkers::Checker::parse(name).filter(|_| self.problem.interactor.is_none()).map(|_| name)
-    }
-
     /// The output validator: the checker, and the interactor before it, with scripts that adapt them.
     fn checker(&self) -> Result<(), ImportError> {
         let (problem, checker) = (self.problem, &self.problem.checker);
         let folder = "output_validator";
-        if let Some(name) = self.standard() {
+        if let Some(name) = self.problem.standard_checker() {
             let text = format!(
                 "# The standard checker of testlib that this judge knows by itself. Other judges build and run it.\n\
                  standard_checker = \"{name}\"\n"
@@ -391,9 +426,10 @@ impl Writer<'_> {
             self.text(&format!("{folder}/assize.toml"), &text)?;
         }
         let has_testlib = headers(problem).any(|path| base_name(path) == "testlib.h");
-        let Some(source) = checker.source.as_ref().filter(|_| self.standard().is_none() || has_testlib)
+        let Some(source) =
+            checker.source.as_ref().filter(|_| self.problem.standard_checker().is_none() || has_testlib)
         else {
-            if self.standard().is_some() {
+            if self.problem.standard_checker().is_some() {
                 return Ok(());
             }
             let name = checker.standard.as_deref().unwrap_or_default();
@@ -429,26 +465,34 @@ impl Writer<'_> {
         self.script(&format!("{folder}/run"), VALIDATE)
     }
 
-    fn solutions(&self) -> Result<(), ImportError> {
-        let mut rules: BTreeMap<&str, &str> = BTreeMap::new();
+    fn solutions(&self, plan: &Plan) -> Result<(), ImportError> {
+        let mut rules: BTreeMap<&str, String> = BTreeMap::new();
+        let loses_points = |permitted: &str| self.loses_points(plan, permitted);
         let mut main = None;
         for solution in &self.problem.solutions {
             let directory = match solution.tag.as_str() {
                 "main" | "accepted" => "accepted",
-                "wrong-answer" | "presentation-error" => "wrong_answer",
+                "wrong-answer" | "presentation-error" => {
+                    rules.extend(loses_points("AC, WA").map(|rule| ("wrong_answer", rule)));
+                    "wrong_answer"
+                }
                 "time-limit-exceeded" => "time_limit_exceeded",
                 "memory-limit-exceeded" | "failed" => "run_time_error",
                 "time-limit-exceeded-or-accepted" => {
-                    rules.insert("time_limit_exceeded_or_accepted", "permitted: [AC, TLE]");
+                    rules.insert("time_limit_exceeded_or_accepted", "permitted: [AC, TLE]".to_owned());
                     "time_limit_exceeded_or_accepted"
                 }
                 "time-limit-exceeded-or-memory-limit-exceeded" => {
-                    rules.insert("too_much", "permitted: [AC, TLE, RTE]\n  required: [TLE, RTE]");
+                    let rule = "permitted: [AC, TLE, RTE]\n  required: [TLE, RTE]";
+                    rules.insert("too_much", rule.to_owned());
                     "too_much"
                 }
                 // For the setter's own use, and whatever tag comes next: they promise nothing.
                 "do-not-run" => continue,
-                _ => "rejected",
+                _ => {
+                    rules.extend(loses_points("AC, WA, TLE, RTE").map(|rule| ("rejected", rule)));
+                    "rejected"
+                }
             };
             let name = file_name(base_name(&solution.source.path));
             let path = format!("{directory}/{name}");
@@ -466,12 +510,25 @@ impl Writer<'_> {
         }
         if yaml.is_empty() { Ok(()) } else { self.text("submissions/submissions.yaml", &yaml) }
     }
+
+    /// What holds for solutions that need not be wrong anywhere, since a checker that gives parts of points can leave
+    /// them less than all. None where only wrong outputs lose points.
+    fn loses_points(&self, plan: &Plan, permitted: &str) -> Option<String> {
+        if !self.problem.is_scoring() || !self.problem.speech.is_partial() {
+            return None;
+        }
+        let rule = format!("permitted: [{permitted}]\n  required: [AC, WA, TLE, RTE]");
+        // Both ends of a range belong to it.
+        let most = plan.max_score().map(|max| (max - LEAST_POINTS).max(0.0));
+        Some(most.map_or_else(|| rule.clone(), |most| format!("{rule}\n  score: [0, {}]", decimal(most))))
+    }
 }
 
-/// What `run` does in any problem: adapts testlib's exit codes, and says what it said.
+/// What `run` does in any problem: adapts testlib's exit codes, and says what it said. Points of testcases have at most
+/// ten digits behind the point, as testlib writes them.
 const RUN: &str = r#"#!/bin/sh
-# Adapts programs written with testlib: run input answer feedback/ [points].
-# With `points` a test gives what they say; without, only all of it counts.
+# Adapts programs written with testlib: run input answer feedback/ [points [MOST | unbounded]].
+# With `points` a test gives what they say, MOST at most; without, only all of it counts.
 here=$(dirname "$0")
 said=$3/judgemessage.txt
 output=$(mktemp) || exit 1
@@ -482,21 +539,41 @@ part=$(sed -n '1s/^partially correct (\([0-9]*\)).*/\1/p' "$said")
 points=$(sed -n '1s/^points \([0-9.eE+-]*\).*/\1/p' "$said")
 if [ -n "$part" ]; then points=$part; unit=percent; code=7; fi
 case $code in
-0) exit 42 ;;
+0)
+    # The test itself has no points where theirs have no bound.
+    if [ "$5" = unbounded ]; then echo 0 > "$3/score.txt"; fi
+    exit 42
+    ;;
 1 | 2 | 4 | 8) exit 43 ;;
 7)
-    if [ -z "$points" ]; then exit 1; fi
+    if [ -z "$points" ]; then
+        cat "$said" >&2
+        echo "the checker leaves points to a scorer of Polygon (quitpi), and none is run here" >&2
+        exit 1
+    fi
     if [ "$unit" = percent ]; then
         points=$(awk -v p="$points" 'BEGIN { p = p / 100; printf "%.10f", (p > 1 ? 1 : (p < 0 ? 0 : p)) }')
+        least=1
     fi
     if [ "$4" = points ]; then
-        if [ "$unit" = percent ]; then file=score_multiplier.txt; else file=score.txt; fi
-        echo "$points" > "$3/$file"
-        exit 42
+        # Of no points are none but percents.
+        if [ "$unit$5" = percentunbounded ]; then points=0; fi
+        least=0.0000000001
     fi
-    if [ "$unit" = percent ]; then least=1; else least=0.0000000001; fi
-    awk -v p="$points" -v least=$least 'BEGIN { exit !(p >= least) }' && exit 42
-    exit 43
+    awk -v p="$points" -v least="${least:-0.0000000001}" 'BEGIN { exit !(p >= least) }' || exit 43
+    if [ "$4" != points ]; then exit 42; fi
+    case $unit$5 in
+    percent*) echo "$points" > "$3/score_multiplier.txt" ;;
+    points | pointsunbounded) echo "$points" > "$3/score.txt" ;;
+    *)
+        if awk -v p="$points" -v most="$5" 'BEGIN { exit !(p > most + 0.000001) }'; then
+            echo "these are more points than the $5 of the test, which count" >> "$said"
+            points=$5
+        fi
+        echo "$points" > "$3/score.txt"
+        ;;
+    esac
+    exit 42
     ;;
 *)
     cat "$said" >&2
@@ -634,7 +711,7 @@ fn uuid_of(words: &str) -> uuid::Uuid {
     uuid::Uuid::new_v8(bytes)
 }
 
-fn base_name(path: &str) -> &str {
+pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

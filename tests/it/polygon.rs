@@ -145,6 +145,77 @@ fn groups_with_points_and_dependencies_are_imported() {
     assert_eq!(fs::read(out.join("statement/problem.en.pdf")).unwrap(), b"%PDF-1.4\n");
 }
 
+/// What each jury submission of a package got, with its score and the best, in order of their paths.
+fn scored(folder: &Path, package: &Path, code: i32) -> Vec<(String, String, String, String)> {
+    let said = assize(folder, &["problem", "verify", package.to_str().unwrap(), "--json"]).expect_code(code);
+    let lines = said.json_lines();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let submissions = lines.iter().filter(|line| text(&line["path"]).starts_with("submissions/"));
+    let told = |line: &Value| {
+        let path = text(&line["path"]);
+        let stem = path.rsplit('/').next().unwrap_or_default().to_owned();
+        (stem, text(&line["got"]), text(&line["score"]), text(&line["score_best"]))
+    };
+    submissions.map(told).collect()
+}
+
+fn replace_in(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn points_of_the_checker_count_in_tests_of_any_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |points: &str, note: &str, yaml: &str, expected: [(&str, &str, &str); 3], best: &str| {
+        let package = polygon_package("parts", folder.path());
+        replace_in(&package.join("problem.xml"), "points=\"0.0\"/", &format!("points=\"{points}\"/"));
+        let (out, said) = import(folder.path(), &package, &format!("parts{points}"));
+        assert!(said["notes"][0].as_str().unwrap().contains(note), "{said:#}");
+        let read = |path: &str| fs::read_to_string(out.join("data/secret").join(path)).unwrap();
+        let group = if points == "0.0" { "01-tests" } else { "01-tests.002" };
+        assert_eq!(read(&format!("{group}/test_group.yaml")), yaml);
+        let expected = expected
+            .map(|(path, got, score)| (path.to_owned(), got.to_owned(), score.to_owned(), best.to_owned()));
+        assert_eq!(scored(folder.path(), &out, 0), expected, "{points}");
+    };
+    // The sample, which is a test as well, gives 1.
+    check(
+        "0.0",
+        "have 0 points",
+        "max_score: unbounded\nscore_aggregation: sum\noutput_validator_args: [points, unbounded]\n",
+        [("main.py", "AC", "31"), ("half.py", "AC", "15.5"), ("none.py", "WA", "0")],
+        "",
+    );
+    check(
+        "20",
+        "no more count than the test has",
+        "max_score: 40\nscore_aggregation: sum\noutput_validator_args: [points, \"20\"]\n",
+        [("main.py", "PA", "30"), ("half.py", "PA", "15"), ("none.py", "WA", "0")],
+        "40",
+    );
+    check(
+        "8",
+        "no more count than the test has",
+        "max_score: 16\nscore_aggregation: sum\noutput_validator_args: [points, \"8\"]\n",
+        [("main.py", "AC", "16"), ("half.py", "PA", "13"), ("none.py", "WA", "0")],
+        "16",
+    );
+}
+
+#[test]
+fn points_that_a_scorer_would_give_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("parts", folder.path());
+    replace_in(&package.join("files/check.cpp"), "quitp(a / 10.0, \"so many\")", "quitpi(\"a=1\")");
+    let (out, said) = import(folder.path(), &package, "parts");
+    assert!(said["notes"][0].as_str().unwrap().contains("a scorer of Polygon (quitpi)"), "{said:#}");
+    let said = assize(folder.path(), &["problem", "verify", out.to_str().unwrap()]);
+    let why = "the checker leaves points to a scorer of Polygon (quitpi), and none is run here";
+    assert!(said.stdout.contains(why), "{}", said.stdout);
+}
+
 #[test]
 fn an_interactor_makes_the_answers_and_its_log_is_checked() {
     let folder = tempfile::tempdir().unwrap();

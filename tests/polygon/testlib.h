@@ -94,6 +94,8 @@ inline std::string format_of(const char *format, va_list arguments) {
     halt(_points, text.str());
 }
 
+[[noreturn]] inline void quitpi(const std::string &points_info) { halt(_points, "points_info=" + points_info); }
+
 inline void setName(const char *, ...) {}
 
 inline void registerTestlibCmd(int argc, char **argv) {
