@@ -139,8 +139,8 @@ fn place(
         let with = |end: &str| PathBuf::from(format!("{}.{end}", base.display()));
         put(&with("in"), input)?;
         put(&with("ans"), answer)?;
-        if let Some(text) = target::description(&problem.tests[index]) {
-            let yaml = format!("description: {}\n", serde_json::Value::from(text));
+        let yaml = target::test_yaml(problem, &problem.tests[index], name);
+        if !yaml.is_empty() {
             put(&with("yaml"), yaml.as_bytes())?;
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Problem {
     pub(super) statements: Vec<Statement>,
     pub(super) time_limit_ms: u64,
     pub(super) memory_limit_bytes: u64,
+    /// What the set of tests is called, for the validators.
+    pub(super) testset: String,
     pub(super) tests: Vec<Test>,
     pub(super) groups: Vec<Group>,
     pub(super) points_are_percent: bool,
@@ -348,6 +350,7 @@ impl<'a, 'input> Reader<'a, 'input> {
             statements: statements.collect::<Result<_, _>>()?,
             time_limit_ms: self.limit(testset, "time-limit", 3_600_000)?,
             memory_limit_bytes: self.limit(testset, "memory-limit", 1 << 40)?,
+            testset: testset.attribute("name").unwrap_or("tests").to_owned(),
             tests,
             groups,
             points_are_percent,

@@ -380,13 +380,23 @@ impl Writer<'_> {
     }
 
     fn groups(&self, plan: &Plan) -> Result<(), ImportError> {
+        let arguments = validator_arguments(self.problem, None).map(|line| format!("{line}\n"));
+        let arguments = arguments.unwrap_or_default();
+        let has = |part: &str| plan.names.iter().flatten().any(|name| name.starts_with(part));
+        if has("sample/") && !arguments.is_empty() {
+            self.text("data/sample/test_group.yaml", &arguments)?;
+        }
         if plan.groups.is_empty() {
-            return Ok(());
+            return if arguments.is_empty() || !has("secret/") {
+                Ok(())
+            } else {
+                self.text("data/secret/test_group.yaml", &arguments)
+            };
         }
         let bound = |max: Option<f64>| max.map_or_else(|| "unbounded".to_owned(), decimal);
         self.text(
             "data/secret/test_group.yaml",
-            &format!("max_score: {}\nscore_aggregation: sum\n", bound(plan.max_score())),
+            &format!("max_score: {}\nscore_aggregation: sum\n{arguments}", bound(plan.max_score())),
         )?;
         for group in &plan.groups {
             let aggregation = if group.points_of_test.is_some() { "sum" } else { "pass-fail" };
@@ -406,8 +416,8 @@ impl Writer<'_> {
                 };
                 line(&mut yaml, &format!("output_validator_args: [points{most}]"));
             }
-            if let Some(name) = group.name.as_ref().filter(|_| !self.problem.validators.is_empty()) {
-                line(&mut yaml, &format!("input_validator_args: [--group, {}]", quoted(name)));
+            if let Some(arguments) = validator_arguments(self.problem, group.name.as_deref()) {
+                line(&mut yaml, &arguments);
             }
             self.text(&format!("data/secret/{}/test_group.yaml", group.directory), &yaml)?;
         }
@@ -722,7 +732,30 @@ fn file_name(name: &str) -> String {
     if name.starts_with(['.', '-']) || name.is_empty() { format!("_{name}") } else { name }
 }
 
-/// What a test says of itself.
-pub(super) fn description(test: &Test) -> Option<&str> {
-    test.description.as_deref().map(str::trim).filter(|text| !text.is_empty())
+/// What validators are told of tests: their set, and the group that Polygon has them in. None where there are none.
+fn validator_arguments(problem: &Problem, group: Option<&str>) -> Option<String> {
+    if problem.validators.is_empty() {
+        return None;
+    }
+    let group = group.map_or_else(String::new, |name| format!(", --group, {}", quoted(name)));
+    Some(format!("input_validator_args: [--testset, {}{group}]", quoted(&problem.testset)))
+}
+
+/// What is stated of a test for itself at its place `name` below `data/`; may be empty.
+pub(super) fn test_yaml(problem: &Problem, test: &Test, name: &str) -> String {
+    let mut yaml = String::new();
+    if let Some(text) = test.description.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        line(&mut yaml, &format!("description: {}", quoted(text)));
+    }
+    // The directory of a group says it for all of its tests.
+    let is_in_group = name.matches('/').count() > 1;
+    if let Some(arguments) = test
+        .group
+        .as_deref()
+        .filter(|_| !is_in_group)
+        .and_then(|group| validator_arguments(problem, Some(group)))
+    {
+        line(&mut yaml, &arguments);
+    }
+    yaml
 }

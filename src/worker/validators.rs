@@ -42,6 +42,8 @@ const SCORE_MULTIPLIER: &str = ".feedback/score_multiplier.txt";
 const SCORE_BYTES_MAX: u64 = 4 << 10;
 /// How many files it may leave there. What the format knows of are a dozen.
 const FEEDBACK_FILES_MAX: u32 = 100;
+/// How much of what an input validator says is told.
+const SAID_CHARS_MAX: usize = 200;
 /// Processes and threads of a validator at one time.
 const PROCESSES: u32 = 32;
 
@@ -365,7 +367,7 @@ impl Validators {
         let tool = slot.run_tool(&command, &input, program.limits)?;
         match program.accepts(&tool) {
             Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(format!("exited with code {WRONG}"))),
+            Ok(false) => Ok(Some(why_refused(&tool))),
             // Whatever it did, the input is not accepted; what it said is for the package's owners, who ask.
             Err(ValidatorError::Fault { what, said, .. }) => {
                 let what = what.replace(" instead of 42 or 43", "");
@@ -603,4 +605,12 @@ impl Program {
         let said = said.trim_end().lines().next_back().unwrap_or_default().to_owned();
         Err(ValidatorError::Fault { validator: self.path.clone(), what, said })
     }
+}
+
+/// Why an input validator refuses, in its own words: the first line of its standard error that says something.
+fn why_refused(tool: &Tool) -> String {
+    let said = String::from_utf8_lossy(&tool.ran.stderr);
+    let first = said.lines().map(str::trim).find(|line| !line.is_empty());
+    let first = first.map(|line| line.chars().take(SAID_CHARS_MAX).collect());
+    first.unwrap_or_else(|| format!("exited with code {WRONG}"))
 }

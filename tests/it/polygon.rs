@@ -216,6 +216,60 @@ fn points_that_a_scorer_would_give_are_told_of() {
     assert!(said.stdout.contains(why), "{}", said.stdout);
 }
 
+/// What a line of JSON says about a package as a whole, if it does.
+fn findings(line: &Value) -> Vec<Value> {
+    line["findings"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn validators_are_told_of_the_test_set_and_the_group_of_every_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let validator = r#"
+#include <iostream>
+#include <map>
+int main(int argc, char **argv) {
+    std::map<std::string, std::string> given;
+    for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
+    std::map<std::string, int> most = {{"0", 5}, {"1", 10}, {"2", 10000}, {"3", 10000000}};
+    int n;
+    std::cin >> n;
+    if (given["--testset"] == "tests" && most.count(given["--group"]) && n <= most[given["--group"]]) return 0;
+    std::cerr << "FAIL group " << given["--group"] << std::endl << "and more" << std::endl;
+    return 3;
+}"#;
+    let check = |name: &str, change: &dyn Fn(&Path)| {
+        let package = polygon_package("pair", folder.path());
+        fs::write(package.join("files/val.cpp"), validator).unwrap();
+        let xml = package.join("problem.xml");
+        let validators = "<validators><validator><source path=\"files/val.cpp\" type=\"cpp.g++17\"/></validator></validators>";
+        replace_in(&xml, "<solutions>", &format!("{validators}<solutions>"));
+        change(&xml);
+        let (out, said) = import(folder.path(), &package, name);
+        assert_eq!(said["warnings"], serde_json::json!([]), "{said:#}");
+        let said = assize(folder.path(), &["problem", "verify", out.to_str().unwrap(), "--json"]);
+        let refused: Vec<Value> = said.json_lines().iter().flat_map(findings).collect();
+        (out, refused)
+    };
+    let (out, refused) = check("scored", &|_| ());
+    assert_eq!(refused, Vec::<Value>::new());
+    let read = |path: &str| fs::read_to_string(out.join("data").join(path)).unwrap();
+    assert_eq!(read("sample/01.yaml"), "input_validator_args: [--testset, \"tests\", --group, \"0\"]\n");
+    assert!(!out.join("data/secret/02-1/02.yaml").exists());
+    // Without points there are no groups, and the tests say it themselves.
+    let (out, refused) = check("plain", &|xml| {
+        for points in ["0.0", "10.0", "15.0", "20.0", "30.0", "40.0"] {
+            let text = fs::read_to_string(xml).unwrap();
+            fs::write(xml, text.replace(&format!(" points=\"{points}\""), "")).unwrap();
+        }
+    });
+    assert_eq!(refused, Vec::<Value>::new());
+    assert!(fs::read_to_string(out.join("problem.yaml")).unwrap().contains("type: pass-fail\n"));
+    // What is refused is told in the validator's words.
+    let (_, refused) = check("wrong", &|xml| replace_in(xml, "group=\"3\" method", "group=\"1\" method"));
+    let why = "is refused by input_validators/validator1: FAIL group 1";
+    assert_eq!((refused.len(), &refused[0]["what"]), (1, &why.into()), "{refused:#?}");
+}
+
 #[test]
 fn an_interactor_makes_the_answers_and_its_log_is_checked() {
     let folder = tempfile::tempdir().unwrap();
