@@ -33,11 +33,13 @@ mod java;
 pub mod sources;
 
 /// The languages of this build. Adding one is adding its file here.
-const EMBEDDED: [(&str, &str); 31] = [
+const EMBEDDED: [(&str, &str); 33] = [
     ("ada.toml", include_str!("ada.toml")),
     ("bash.toml", include_str!("bash.toml")),
     ("c.toml", include_str!("c.toml")),
     ("cobol.toml", include_str!("cobol.toml")),
+    ("cpp11.toml", include_str!("cpp11.toml")),
+    ("cpp14.toml", include_str!("cpp14.toml")),
     ("cpp17.toml", include_str!("cpp17.toml")),
     ("cpp20.toml", include_str!("cpp20.toml")),
     ("cpp23.toml", include_str!("cpp23.toml")),

@@ -20,6 +20,8 @@ fn languages_answer_to_ids_aliases_and_extensions() {
             "bash",
             "c",
             "cobol",
+            "cpp11",
+            "cpp14",
             "cpp17",
             "cpp20",
             "cpp23",
@@ -54,6 +56,8 @@ fn languages_answer_to_ids_aliases_and_extensions() {
         ("C++17", "cpp17"),
         ("cpp", "cpp20"),
         ("C++23", "cpp23"),
+        ("gnu++14", "cpp14"),
+        ("C++0x", "cpp11"),
         ("Python3", "python3"),
         ("py", "python3"),
     ] {
@@ -210,7 +214,7 @@ fn only_programs_that_begin_with_a_header_get_it_precompiled() {
     ] {
         assert_eq!(header.begins(source.as_bytes()), begins, "{source}");
     }
-    for id in ["cpp17", "cpp20", "cpp23"] {
+    for id in ["cpp11", "cpp14", "cpp17", "cpp20", "cpp23"] {
         let compile = languages.get(id).and_then(|language| language.compile.clone()).expect("a compiler");
         let header = compile.precompiled.expect("a precompiled header");
         // What was compiled with other flags would be refused by the compiler, which then reads the header itself.

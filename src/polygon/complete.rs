@@ -18,7 +18,7 @@ use crate::worker::{compile, run};
 
 use super::problem::{Problem, Source, Test};
 use super::target::{self, Plan, base_name, put, read};
-use super::{ImportError, io};
+use super::{ImportError, io, kinds};
 
 /// What a generator may use. Polygon's own limits are 15 s and 512 MiB; hosts differ.
 const GENERATOR: LaunchLimits = LaunchLimits {
@@ -275,8 +275,9 @@ impl Maker<'_> {
     fn build(&self, slot: &mut Confined<'_>, source: &Source) -> Result<Built, ImportError> {
         let wrong = |what: String| ImportError::File { file: source.path.clone(), what };
         let mut files = vec![SourceFile::new(base_name(&source.path), read(self.from, &source.path)?)];
+        let stated = kinds::language_of(source).filter(|id| self.languages.get(id).is_some());
         let language =
-            sources::language_of(&files, None, self.languages).map_err(|error| wrong(error.to_string()))?;
+            sources::language_of(&files, stated, self.languages).map_err(|error| wrong(error.to_string()))?;
         for header in target::headers(self.problem) {
             files.push(SourceFile::new(base_name(header), read(self.from, header)?));
         }

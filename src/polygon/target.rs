@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::kinds::{self, compiler_of};
 use super::problem::{Problem, Source, Test};
 use super::{ImportError, io};
 
@@ -87,6 +88,7 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
         }
     }
     note_points(problem, &mut notes);
+    note_languages(problem, &mut notes);
     if !problem.is_scoring() {
         if !problem.groups.is_empty() {
             notes.push("the groups give no points and are left out".to_owned());
@@ -181,6 +183,15 @@ fn note_points(problem: &Problem, notes: &mut Vec<String>) {
             "the checker may leave points to a scorer of Polygon (quitpi), which is a judge error here"
                 .to_owned(),
         );
+    }
+}
+
+/// Notes what solutions are in a language that there is none of.
+fn note_languages(problem: &Problem, notes: &mut Vec<String>) {
+    for solution in &problem.solutions {
+        if kinds::language_of(&solution.source) == Some("python2") {
+            notes.push(format!("{} is in Python 2, which is not judged", solution.source.path));
+        }
     }
 }
 
@@ -478,7 +489,7 @@ impl Writer<'_> {
     fn solutions(&self, plan: &Plan) -> Result<(), ImportError> {
         let mut rules: BTreeMap<&str, String> = BTreeMap::new();
         let loses_points = |permitted: &str| self.loses_points(plan, permitted);
-        let mut main = None;
+        let mut yaml = String::new();
         for solution in &self.problem.solutions {
             let directory = match solution.tag.as_str() {
                 "main" | "accepted" => "accepted",
@@ -507,13 +518,12 @@ impl Writer<'_> {
             let name = file_name(base_name(&solution.source.path));
             let path = format!("{directory}/{name}");
             self.copy(&solution.source.path, &format!("submissions/{path}"))?;
-            if solution.tag == "main" {
-                main = Some(path);
+            let language = kinds::language_of(&solution.source).map(|id| format!("  language: {id}\n"));
+            let model = (solution.tag == "main").then(|| "  model_solution: true\n".to_owned());
+            let stated: String = [language, model].into_iter().flatten().collect();
+            if !stated.is_empty() {
+                let _ = write!(yaml, "{}:\n{stated}", quoted(&path));
             }
-        }
-        let mut yaml = String::new();
-        if let Some(main) = main {
-            let _ = write!(yaml, "{}:\n  model_solution: true\n", quoted(&main));
         }
         for (directory, rule) in rules {
             let _ = write!(yaml, "{directory}:\n  {rule}\n");
@@ -614,24 +624,6 @@ case $? in
 *) exit 1 ;;
 esac
 "#;
-
-/// How a program is compiled, where that is known.
-fn compiler_of(source: &Source) -> Result<String, ImportError> {
-    let kind = source.kind.as_str();
-    if !kind.starts_with("cpp") && !source.path.ends_with(".cpp") {
-        let what =
-            format!("{} is of type {kind:?}; checkers, interactors and validators must be C++", source.path);
-        return Err(ImportError::Xml { line: Some(source.line), what });
-    }
-    let standard = if kind.contains("23") {
-        "gnu++23"
-    } else if kind.contains("20") {
-        "gnu++20"
-    } else {
-        "gnu++17"
-    };
-    Ok(format!("g++ -std={standard} -O2"))
-}
 
 /// Where files for solutions of these types go.
 fn include_folders(for_types: &[String]) -> BTreeSet<&'static str> {

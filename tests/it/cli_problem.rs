@@ -480,13 +480,16 @@ fn programs_of_a_package_may_be_older_or_newer_than_the_compiler() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, code).unwrap();
     };
-    // Words of C++20, and a part of C++23.
+    // Words of C++20 and of C++17, and a part of C++23.
     let sum = |word: &str| {
         format!(
             "#include <iostream>\nint main() {{ long long {word}, b; std::cin >> {word} >> b; std::cout << {word} + b; }}\n"
         )
     };
     put("submissions/accepted/old.cpp", &sum("concept"));
+    let older = "#include <iostream>\n#include <iterator>\nusing namespace std;\n\
+        long long data; int main() { long long b; cin >> data >> b; cout << data + b; }\n";
+    put("submissions/accepted/older.cpp", older);
     let newest = format!("#include <expected>\nstd::expected<int, int> unused = 1;\n{}", sum("a"));
     put("submissions/accepted/newest.cpp", &newest);
     put("submissions/compiler_error/neither.cpp", &sum("while"));
@@ -504,7 +507,9 @@ fn programs_of_a_package_may_be_older_or_newer_than_the_compiler() {
         let is_it = |line: &&Value| line["path"].as_str().is_some_and(|found| found.ends_with(path));
         lines.iter().find(is_it).expect(path).clone()
     };
-    for (path, language) in [("old.cpp", "cpp17"), ("newest.cpp", "cpp23"), ("lacking.py", "python3")] {
+    for (path, language) in
+        [("old.cpp", "cpp17"), ("older.cpp", "cpp14"), ("newest.cpp", "cpp23"), ("lacking.py", "python3")]
+    {
         assert_eq!(
             (&line(path)["got"], &line(path)["language"]),
             (&"AC".into(), &language.into()),

@@ -290,6 +290,47 @@ fn an_interactor_makes_the_answers_and_its_log_is_checked() {
 }
 
 #[test]
+fn programs_are_compiled_by_the_standards_that_their_types_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("sum", folder.path());
+    let xml = package.join("problem.xml");
+    // What newer standards refuse: `size` is also theirs, and `throw (...)` is gone.
+    let old = "#include <iterator>\nusing namespace std;\nint size = 0;\nint one() throw (int) { return size + 1; }\n";
+    for path in ["files/check.cpp", "files/gen.cpp", "files/val.cpp", "solutions/main.cpp"] {
+        let source = fs::read_to_string(package.join(path)).unwrap();
+        fs::write(package.join(path), format!("{old}{source}")).unwrap();
+    }
+    for (path, kind) in
+        [("files/check.cpp", "cpp.g++14"), ("files/gen.cpp", "cpp.g++11"), ("files/val.cpp", "cpp.g++")]
+    {
+        let typed = |kind: &str| format!("path=\"{path}\" type=\"{kind}\"");
+        replace_in(&xml, &typed("cpp.g++17"), &typed(kind));
+    }
+    replace_in(&xml, "main.cpp\" type=\"cpp.g++17\"", "main.cpp\" type=\"cpp.g++14\"");
+    replace_in(&xml, "std::ncmp.cpp", "own");
+    replace_in(&xml, "short one.py\" type=\"python.3\"", "short one.py\" type=\"python.2\"");
+    let (out, said) = import(folder.path(), &package, "old");
+    assert_eq!(said["notes"][0], "solutions/short one.py is in Python 2, which is not judged", "{said:#}");
+    let yaml = fs::read_to_string(out.join("submissions/submissions.yaml")).unwrap();
+    for entry in [
+        "\"accepted/main.cpp\":\n  language: cpp14\n  model_solution: true\n",
+        "\"wrong_answer/wa.cpp\":\n  language: cpp17\n",
+        "\"wrong_answer/pe.py\":\n  language: python3\n",
+    ] {
+        assert!(yaml.contains(entry), "{entry}: {yaml}");
+    }
+    let said = assize(folder.path(), &["problem", "verify", out.to_str().unwrap(), "--json"]).expect_code(1);
+    let lines = said.json_lines();
+    assert_eq!(lines.iter().flat_map(findings).collect::<Vec<_>>(), Vec::<Value>::new());
+    let of = |path: &str| lines.iter().find(|line| line["path"] == format!("submissions/{path}")).unwrap();
+    let main = of("accepted/main.cpp");
+    assert_eq!((&main["got"], &main["language"]), (&"AC".into(), &"cpp14".into()));
+    assert_eq!(of("wrong_answer/wa.cpp")["got"], "WA");
+    let old = of("accepted/short_one.py");
+    assert_eq!((&old["got"], &old["reason"]), (&Value::Null, &"there is no language `python2`".into()));
+}
+
+#[test]
 fn what_is_wrong_with_a_polygon_package_is_told_by_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let check = |change: &dyn Fn(&Path), expected: &str| {
