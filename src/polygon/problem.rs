@@ -1,6 +1,7 @@
 //! Reads `problem.xml`: what it says as plain data, or what is wrong with it by line. Files that it names are looked at
 //! by others: what the sources of the checker and the interactor say is asked of `speech`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
@@ -451,17 +452,13 @@ impl<'a, 'input> Reader<'a, 'input> {
                 );
             }
         }
-        self.check_groups(testset, &tests, &mut groups)?;
+        self.check_groups(&tests, &mut groups)?;
         Ok((tests, groups))
     }
 
-    /// Adds the groups that only tests name, and refuses dependencies on what is not there or comes later.
-    fn check_groups(
-        &self,
-        testset: Node<'a, 'input>,
-        tests: &[Test],
-        groups: &mut Vec<Group>,
-    ) -> Result<(), ImportError> {
+    /// Adds the groups that only tests name, refuses dependencies that nothing can meet, and leaves groups that have tests,
+    /// each behind those that it depends on.
+    fn check_groups(&self, tests: &[Test], groups: &mut Vec<Group>) -> Result<(), ImportError> {
         for test in tests {
             let Some(name) = &test.group else { continue };
             if !groups.iter().any(|group| group.name == *name) {
@@ -474,25 +471,108 @@ impl<'a, 'input> Reader<'a, 'input> {
                 });
             }
         }
-        let grouped = tests.iter().filter(|test| test.group.is_some()).count();
-        if grouped != 0 && grouped != tests.len() {
-            return Err(self.wrong(testset, "some tests belong to a group and some to none"));
+        let wrong = |group: &Group, what: String| {
+            let what = format!("group {:?} depends on {what}", group.name);
+            Err(ImportError::Xml { line: Some(group.line), what })
+        };
+        for group in &*groups {
+            let is_there = |name: &&String| groups.iter().any(|other| other.name == **name);
+            if let Some(missing) = group.dependencies.iter().find(|name| !is_there(name)) {
+                return wrong(group, format!("{missing:?}, which is not there"));
+            }
         }
-        // In the order in which their tests come.
+        // Otherwise in the order in which their tests come.
         let place = |name: &str| tests.iter().position(|test| test.group.as_deref() == Some(name));
-        groups.retain(|group| place(&group.name).is_some());
-        groups.sort_by_key(|group| place(&group.name));
-        for (index, group) in groups.iter().enumerate() {
-            for dependency in &group.dependencies {
-                if !groups[..index].iter().any(|earlier| earlier.name == *dependency) {
-                    let what = format!(
-                        "group {:?} depends on {dependency:?}, which is no earlier group",
-                        group.name
-                    );
-                    return Err(ImportError::Xml { line: Some(group.line), what });
+        groups.sort_by_key(|group| place(&group.name).unwrap_or(0));
+        let mut ordered: Vec<Group> = Vec::with_capacity(groups.len());
+        while !groups.is_empty() {
+            let is_placed = |name: &String| ordered.iter().any(|earlier| earlier.name == *name);
+            let next = groups.iter().position(|group| group.dependencies.iter().all(is_placed));
+            let Some(next) = next else {
+                return wrong(&groups[0], "itself, if only through others".to_owned());
+            };
+            ordered.push(groups.remove(next));
+        }
+        *groups = without_empty(ordered, |group| place(&group.name).is_some());
+        Ok(())
+    }
+}
+
+/// The groups that have tests. One without is passed by whoever passes those that it depends on, and those take its place.
+/// Each group stands behind those that it depends on.
+fn without_empty(groups: Vec<Group>, has_tests: impl Fn(&Group) -> bool) -> Vec<Group> {
+    let mut kept: Vec<Group> = Vec::with_capacity(groups.len());
+    let mut empty: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for mut group in groups {
+        let mut dependencies = Vec::new();
+        for name in std::mem::take(&mut group.dependencies) {
+            for name in empty.get(&name).cloned().unwrap_or_else(|| vec![name]) {
+                if !dependencies.contains(&name) {
+                    dependencies.push(name);
                 }
             }
         }
-        Ok(())
+        group.dependencies = dependencies;
+        if has_tests(&group) {
+            kept.push(group);
+        } else {
+            empty.insert(group.name, group.dependencies);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The groups of these tests (by the name of each one's group) and of these declarations (`name: what it depends on`),
+    /// written likewise, or what is wrong with them.
+    fn groups(tests: &str, declared: &[&str]) -> Result<Vec<String>, String> {
+        let test = |group: &str| format!("<test method=\"manual\" points=\"1\" group=\"{group}\"/>");
+        let tests: String = tests.split(' ').map(|group| test(group.trim_matches('-'))).collect();
+        let mut xml_groups = String::new();
+        for group in declared {
+            let (name, dependencies) = group.split_once(':').expect("a name");
+            let dependency = |name: &str| format!("<dependency group=\"{name}\"/>");
+            let dependencies: String = dependencies.split_whitespace().map(dependency).collect();
+            xml_groups +=
+                &format!("<group name=\"{name}\"><dependencies>{dependencies}</dependencies></group>\n");
+        }
+        let xml = format!(
+            "<problem short-name=\"a\"><judging><testset><time-limit>1</time-limit><memory-limit>1</memory-limit>\
+             <input-path-pattern>%d</input-path-pattern><answer-path-pattern>%d.a</answer-path-pattern>\
+             <tests>{tests}</tests><groups>\n{xml_groups}</groups></testset></judging>\
+             <assets><checker name=\"std::wcmp.cpp\"/></assets></problem>"
+        );
+        let problem = Problem::parse(&xml).map_err(|error| error.to_string())?;
+        let shown = |group: &Group| format!("{}: {}", group.name, group.dependencies.join(" "));
+        Ok(problem.groups.iter().map(|group| shown(group).trim_end().to_owned()).collect())
+    }
+
+    #[test]
+    fn groups_come_behind_those_that_they_depend_on() {
+        let check = |tests, declared: &[&str], expected: &[&str]| {
+            let expected: Vec<String> = expected.iter().map(|group| (*group).to_owned()).collect();
+            assert_eq!(groups(tests, declared), Ok(expected), "{tests} {declared:?}");
+        };
+        check("a a b", &["b: a", "a:"], &["a:", "b: a"]);
+        check("a b c", &["a: c", "b:", "c:"], &["b:", "c:", "a: c"]);
+        check("c b a", &[], &["c:", "b:", "a:"]);
+        // One without tests is passed by whoever passes what it depends on.
+        check("a b", &["a:", "x: a", "y: x", "b: y a"], &["a:", "b: a"]);
+        check("a", &["a: x", "x:"], &["a:"]);
+        check("- a -", &["a:"], &["a:"]);
+    }
+
+    #[test]
+    fn dependencies_that_nothing_can_meet_are_refused() {
+        let check = |declared: &[&str], expected: &str| {
+            assert_eq!(groups("a b", declared), Err(expected.to_owned()), "{declared:?}");
+        };
+        check(&["a: z", "b:"], "problem.xml:2: group \"a\" depends on \"z\", which is not there");
+        let circle = "problem.xml:2: group \"a\" depends on itself, if only through others";
+        check(&["a: b", "b: a"], circle);
+        check(&["a: a", "b:"], circle);
     }
 }

@@ -100,15 +100,20 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
     let samples: Vec<usize> =
         (0..problem.tests.len()).filter(|index| problem.tests[*index].is_sample).collect();
     let all: Vec<usize> = (0..problem.tests.len()).collect();
-    let groups: Vec<_> = if problem.groups.is_empty() {
-        vec![(None, all)]
-    } else {
-        let of = |name: &str| {
-            let is_in = |index: &usize| problem.tests[*index].group.as_deref() == Some(name);
-            all.iter().copied().filter(is_in).collect::<Vec<usize>>()
-        };
-        problem.groups.iter().map(|group| (Some(group), of(&group.name))).collect()
+    let of = |name: Option<&str>| {
+        let is_in = |index: &usize| problem.tests[*index].group.as_deref() == name;
+        all.iter().copied().filter(is_in).collect::<Vec<usize>>()
     };
+    let named = problem.groups.iter().map(|group| (Some(group), of(Some(&group.name))));
+    // Tests without a group each count by themselves, and those that also are samples may give nothing there.
+    let loose = of(None);
+    let counts = problem.groups.is_empty()
+        || loose
+            .iter()
+            .any(|index| !problem.tests[*index].is_sample || problem.tests[*index].points > Some(0.0));
+    let groups: Vec<_> =
+        (counts && !loose.is_empty()).then_some((None, loose)).into_iter().chain(named).collect();
+    let places = groups.len().to_string().len().max(2);
     for (place, (group, tests)) in groups.iter().enumerate() {
         let points_of_tests = || tests.iter().filter_map(|index| problem.tests[*index].points).sum::<f64>();
         let points = group.and_then(|group| group.points).unwrap_or_else(points_of_tests);
@@ -118,8 +123,8 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
             continue;
         }
         let base = match group {
-            Some(group) => format!("{:02}-{}", place + 1, file_name(&group.name)),
-            None => "01-tests".to_owned(),
+            Some(group) => format!("{:0places$}-{}", place + 1, file_name(&group.name)),
+            None => format!("{:0places$}-tests", place + 1),
         };
         let require_pass = group.map_or_else(Vec::new, |group| {
             group.dependencies.iter().filter_map(|name| required.get(name.as_str()).cloned()).collect()

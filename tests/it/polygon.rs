@@ -216,6 +216,35 @@ fn points_that_a_scorer_would_give_are_told_of() {
     assert!(said.stdout.contains(why), "{}", said.stdout);
 }
 
+#[test]
+fn tests_of_no_group_count_by_themselves_and_groups_may_depend_on_later_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("pair", folder.path());
+    let xml = package.join("problem.xml");
+    replace_in(&xml, "<test group=\"0\" ", "<test ");
+    replace_in(&xml, "<test group=\"3\" ", "<test ");
+    // Group 2 depends on the new group 4, whose test comes behind its own.
+    replace_in(&xml, "<dependency group=\"1\"/>", "<dependency group=\"4\"/>");
+    let text = fs::read_to_string(&xml).unwrap();
+    let test = "<test group=\"2\" method=\"manual\" points=\"20.0\"/>";
+    let group = "<group name=\"4\" points=\"20.0\" points-policy=\"complete-group\"/></groups>";
+    let text = text.replace(test, &test.replace("\"2\"", "\"4\"")).replace("</groups>", group);
+    fs::write(&xml, text.replace("points=\"40.0\"", "points=\"20.0\"")).unwrap();
+    let (out, said) = import(folder.path(), &package, "pair");
+    assert_eq!(said["warnings"], serde_json::json!([]), "{said:#}");
+    let entries = fs::read_dir(out.join("data/secret")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let expected = ["01-tests.001", "01-tests.002", "02-1", "03-4", "04-2", "test_group.yaml"];
+    assert_eq!(names, expected);
+    let yaml = fs::read_to_string(out.join("data/secret/04-2/test_group.yaml")).unwrap();
+    assert!(yaml.contains("require_pass: [\"secret/03-4\"]"), "{yaml}");
+    let got = scored(folder.path(), &out, 0);
+    let main = ("main.py", "AC", "100", "100");
+    assert_eq!((&*got[0].0, &*got[0].1, &*got[0].2, &*got[0].3), main, "{got:?}");
+}
+
 /// What a line of JSON says about a package as a whole, if it does.
 fn findings(line: &Value) -> Vec<Value> {
     line["findings"].as_array().cloned().unwrap_or_default()
@@ -384,10 +413,13 @@ fn what_is_wrong_with_a_polygon_package_is_told_by_file_and_line() {
         ),
         "problem.xml:16: points \"x\" are no number",
     );
-    check(&replaced("<test group=\"3\"", "<test"), "some tests belong to a group and some to none");
     check(
         &replaced("<dependency group=\"0\"", "<dependency group=\"3\""),
-        "group \"1\" depends on \"3\", which is no earlier group",
+        "group \"1\" depends on itself, if only through others",
+    );
+    check(
+        &replaced("<dependency group=\"0\"", "<dependency group=\"9\""),
+        "group \"1\" depends on \"9\", which is not there",
     );
     check(
         &replaced("points-policy=\"each-test\"", "points-policy=\"half\""),
