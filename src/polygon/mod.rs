@@ -3,14 +3,16 @@
 //!
 //! A tour: `problem` turns the XML into plain data or says what is wrong with it by line; `target` writes the package:
 //! limits, statements, tests in groups, jury submissions, and the checker, interactor and validators with scripts that
-//! adapt testlib's exit codes; `speech` finds out whether those may give parts of points, `kinds` what sources are compiled with; `complete` compiles and runs generators and the main solution, confined like all guests,
-//! where a package was exported without its tests. Nothing else of a package is ever run: no script of its own, no
-//! executable.
+//! adapt testlib's exit codes. `speech` finds out whether those may give parts of points, `kinds` what sources are
+//! compiled with, and `statement` turns Polygon's TeX into the format's. `complete` compiles and runs generators and the
+//! main solution, confined like all guests, where a package was exported without its tests. Nothing else of a package is
+//! ever run: no script of its own, no executable.
 
 mod complete;
 mod kinds;
 mod problem;
 mod speech;
+mod statement;
 mod target;
 
 use std::path::{Path, PathBuf};

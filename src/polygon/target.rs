@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::kinds::{self, compiler_of};
 use super::problem::{Problem, Source, Test};
+use super::statement::{Headings, standard_tex, without_frame};
 use super::{ImportError, io};
 
 /// A larger file of a package is not taken.
@@ -345,13 +346,7 @@ impl Writer<'_> {
         };
         if let Some(legend) = section("legend")? {
             let mut tex = format!("\\problemname{{{title}}}\n\n{legend}\n");
-            for (name, heading) in [
-                ("input", "Input"),
-                ("output", "Output"),
-                ("interaction", "Interaction"),
-                ("scoring", "Scoring"),
-                ("notes", "Notes"),
-            ] {
+            for (name, heading) in Headings::of(code).sections() {
                 if let Some(text) = section(name)? {
                     let _ = write!(tex, "\n\\section*{{{heading}}}\n{text}\n");
                 }
@@ -376,7 +371,10 @@ impl Writer<'_> {
         }
         if let Some(tex) = of_kind("tex") {
             let text = String::from_utf8_lossy(&read(self.from, &tex.path)?).into_owned();
-            let tex = format!("\\problemname{{{title}}}\n\n{}\n", standard_tex(&without_frame(&text)));
+            let tex = format!(
+                "\\problemname{{{title}}}\n\n{}\n",
+                standard_tex(&without_frame(&text, Headings::of(code)))
+            );
             self.text(&format!("statement/problem.{code}.tex"), &tex)?;
             return Ok(true);
         }
@@ -451,11 +449,15 @@ impl Writer<'_> {
             );
             self.text(&format!("{folder}/assize.toml"), &text)?;
         }
-        let has_testlib = headers(problem).any(|path| base_name(path) == "testlib.h");
-        let Some(source) =
-            checker.source.as_ref().filter(|_| self.problem.standard_checker().is_none() || has_testlib)
-        else {
-            if self.problem.standard_checker().is_some() {
+        // Where the judge knows the checker, the program is for other judges, and there if all of it is.
+        let is_needed = problem.standard_checker().is_none();
+        let is_whole = || {
+            let source = checker.source.iter().map(|source| source.path.as_str());
+            headers(problem).any(|path| base_name(path) == "testlib.h")
+                && headers(problem).chain(source).all(|path| self.from.join(path).is_file())
+        };
+        let Some(source) = checker.source.as_ref().filter(|_| is_needed || is_whole()) else {
+            if !is_needed {
                 return Ok(());
             }
             let name = checker.standard.as_deref().unwrap_or_default();
@@ -645,49 +647,6 @@ fn include_folders(for_types: &[String]) -> BTreeSet<&'static str> {
     } else {
         for_types.iter().map(|kind| folder(kind)).collect()
     }
-}
-
-/// The document without the frame of olymp.sty, its headings as sections.
-fn without_frame(tex: &str) -> String {
-    let body = tex.split_once("\\begin{problem}").map_or(tex, |(_, body)| body);
-    let body = body.split_once("\\end{problem}").map_or(body, |(body, _)| body);
-    // Name, input, output, time and memory stand in braces.
-    let mut rest = body;
-    if tex.contains("\\begin{problem}") {
-        for _ in 0..5 {
-            rest = rest.trim_start();
-            let Some(inner) = rest.strip_prefix('{') else { break };
-            rest = inner.split_once('}').map_or("", |(_, rest)| rest);
-        }
-    }
-    // Examples come from the data.
-    let mut text = rest.trim().to_owned();
-    while let Some((before, after)) = text.split_once("\\begin{example}") {
-        let after = after.split_once("\\end{example}").map_or("", |(_, after)| after);
-        text = format!("{before}{after}");
-    }
-    for (command, heading) in [
-        ("\\InputFile", "\\section*{Input}"),
-        ("\\OutputFile", "\\section*{Output}"),
-        ("\\Interaction", "\\section*{Interaction}"),
-        ("\\Scoring", "\\section*{Scoring}"),
-        ("\\Notes", "\\section*{Notes}"),
-        ("\\Note", "\\section*{Notes}"),
-        ("\\Examples", ""),
-        ("\\Example", ""),
-    ] {
-        text = text.replace(command, heading);
-    }
-    text
-}
-
-/// Polygon's short forms of font commands in those that everybody knows.
-fn standard_tex(tex: &str) -> String {
-    let mut tex = tex.replace("\r\n", "\n");
-    for (short, long) in [("\\t{", "\\texttt{"), ("\\bf{", "\\textbf{"), ("\\it{", "\\textit{")] {
-        tex = tex.replace(short, long);
-    }
-    tex
 }
 
 fn line(text: &mut String, line: &str) {

@@ -250,6 +250,16 @@ impl Words {
                 read: "lesen",
                 write: "schreiben",
             },
+            "ru" => &Words {
+                input: "Входные данные",
+                output: "Выходные данные",
+                interaction: "Взаимодействие",
+                sample_input: "Пример входных данных",
+                sample_output: "Пример выходных данных",
+                sample_interaction: "Пример взаимодействия",
+                read: "чтение",
+                write: "запись",
+            },
             _ => &Words {
                 input: "Input",
                 output: "Output",

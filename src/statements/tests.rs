@@ -278,3 +278,17 @@ fn no_text_takes_for_ever_or_breaks_the_stack() {
         }
     }
 }
+
+#[test]
+fn samples_have_headings_in_the_language_of_the_statement() {
+    let samples = [ShownSample::Files { input: "1".to_owned(), answer: "2".to_owned() }];
+    for (language, expected) in
+        [("ru", "Пример входных данных 1"), ("ru-RU", "Пример выходных данных 1"), ("fi", "Sample Input 1")]
+    {
+        let image: Image = Arc::new(|_| None);
+        let statement =
+            Statement { text: "A", markup: Markup::Markdown, language, title: "A", samples: &samples, image };
+        let page = page(&statement);
+        assert!(page.contains(expected), "{language}: {page}");
+    }
+}

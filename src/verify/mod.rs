@@ -24,10 +24,12 @@ use tokio::sync::mpsc;
 
 use crate::domain::scoring::Score;
 use crate::domain::verdict::Verdict;
+use crate::error_chain::chain;
 use crate::languages::Languages;
 use crate::problems::{Demand, Glob};
 use crate::worker::offers::Offers;
 use crate::worker::packages::JudgePackage;
+use crate::worker::validators::ValidatorError;
 
 pub use pool::Pool;
 pub use score::VerifiedGroup;
@@ -188,7 +190,23 @@ pub async fn verify(
             findings.into_iter().for_each(|finding| drop(told.send(Progress::Finding(finding))));
         }
     };
-    tokio::join!(data, judge(package, bench, options, told));
+    let validators = async {
+        let finding = unbuilt(package, bench).await;
+        finding.into_iter().for_each(|finding| drop(told.send(Progress::Finding(finding))));
+    };
+    tokio::join!(validators, data, judge(package, bench, options, told));
+}
+
+/// What is wrong with output validators that cannot be built: it is the same for all submissions.
+async fn unbuilt(package: &Arc<JudgePackage>, bench: &Bench) -> Option<Finding> {
+    package.validators.as_ref()?;
+    let slot = bench.pool.slot().await?;
+    let judged = package.clone();
+    let built =
+        slot.call(move |confined| judged.validators.as_ref().map_or(Ok(()), |all| all.prepare(confined)));
+    // All else that can go wrong goes wrong again with a submission, and is told there.
+    let error = built.await.err().filter(ValidatorError::is_of_build)?;
+    Some(Finding::error(error.validator(), format!("{}: {}", chain(&error), first_lines(error.said()))))
 }
 
 async fn judge(
@@ -343,7 +361,8 @@ async fn conclude(
                 verified.score_best = outcome.best.as_ref().map(Score::to_string);
                 verified.groups = outcome.groups.iter().map(VerifiedGroup::from).collect();
                 if verified.ok == Some(true) && verified.reason.is_empty() {
-                    verified.reason = score::remark(&package.package.grading, &demands, &outcome);
+                    verified.reason =
+                        score::remark(package.package.format, &package.package.grading, &demands, &outcome);
                 }
             }
         }
@@ -377,6 +396,6 @@ fn first_lines(diagnostics: &str) -> String {
         diagnostics.lines().filter(|line| line.to_lowercase().contains("error")).collect();
     match errors.first() {
         Some(first) => (*first).trim().to_owned(),
-        None => diagnostics.lines().next().unwrap_or("the compiler said nothing").trim().to_owned(),
+        None => diagnostics.lines().next().unwrap_or("nothing more was said").trim().to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::scoring::{Grading, GroupOutcome, Objective, Outcome, Score};
 use crate::domain::verdict::Verdict;
-use crate::problems::Demand;
+use crate::problems::{Demand, Format};
 
 /// What a test group comes to.
 #[derive(Debug, Clone, Serialize)]
@@ -52,14 +52,15 @@ fn number(score: &Score) -> Option<f64> {
 }
 
 /// What is odd about the score of a submission that does what is expected; empty mostly.
-pub(super) fn remark(grading: &Grading, demands: &[Demand], outcome: &Outcome) -> String {
+pub(super) fn remark(format: Format, grading: &Grading, demands: &[Demand], outcome: &Outcome) -> String {
     let mut remarks = outcome.warnings.clone();
     if outcome.verdict == Verdict::Pa
         && demands.iter().all(|demand| demand.origin == "accepted/")
         && let (Some(score), Some(best)) = (&outcome.score, grading.best_stated())
     {
         // As problemtools has it: where scores are relative, that is to be expected.
-        remarks.push(format!("it got {score} of {best} points; partially_accepted may be its place"));
+        let advice = if format.is_legacy() { "; partially_accepted may be its place" } else { "" };
+        remarks.push(format!("it got {score} of {best} points{advice}"));
     }
     remarks.join("; ")
 }

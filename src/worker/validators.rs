@@ -115,6 +115,26 @@ impl ValidatorError {
         }
     }
 
+    /// The program's path in the package, where one is at fault.
+    pub fn validator(&self) -> Option<&str> {
+        match self {
+            Self::NoProgram { validator, .. }
+            | Self::DoesNotCompile { validator, .. }
+            | Self::Script { validator, .. }
+            | Self::Fault { validator, .. } => Some(validator),
+            Self::Read { .. } | Self::Languages(_) | Self::Launch(_) => None,
+        }
+    }
+
+    /// Whether the program could not be built, whatever it was to judge.
+    pub fn is_of_build(&self) -> bool {
+        match self {
+            Self::DoesNotCompile { .. } => true,
+            Self::Script { source, .. } => source.is_final(),
+            _ => false,
+        }
+    }
+
     /// Whether another try can help: not where the package itself is at fault.
     pub fn is_final(&self) -> bool {
         match self {
@@ -313,6 +333,11 @@ impl Validators {
         };
         let validator = self.sources.first().map_or_else(String::new, |source| source.path.clone());
         Err(ValidatorError::Fault { validator, what, said: String::new() })
+    }
+
+    /// Builds all of them, unless they are.
+    pub fn prepare(&self, slot: &mut Confined<'_>) -> Result<(), ValidatorError> {
+        self.build(slot).map(|_| ())
     }
 
     /// Asks every validator, until one refuses.

@@ -73,6 +73,8 @@ fn a_package_without_tests_is_completed_and_judged_by_a_standard_checker() {
         statement.starts_with("\\problemname{Two Sums}\n\nAdd \\texttt{a} and \\textbf{b}.\n"),
         "{statement}"
     );
+    let russian = read("statement/problem.ru.tex");
+    assert!(russian.contains("\\section*{Входные данные}\n"), "{russian}");
     assert!(read("solution/solution.en.tex").contains("Add them."));
     assert!(read("output_validator/assize.toml").contains("standard_checker = \"ncmp\""));
     assert!(!out.join("submissions/accepted/stress.py").exists());
@@ -179,6 +181,7 @@ fn points_of_the_checker_count_in_tests_of_any_points() {
         let expected = expected
             .map(|(path, got, score)| (path.to_owned(), got.to_owned(), score.to_owned(), best.to_owned()));
         assert_eq!(scored(folder.path(), &out, 0), expected, "{points}");
+        out
     };
     // The sample, which is a test as well, gives 1.
     check(
@@ -189,19 +192,61 @@ fn points_of_the_checker_count_in_tests_of_any_points() {
         "",
     );
     check(
-        "20",
-        "no more count than the test has",
-        "max_score: 40\nscore_aggregation: sum\noutput_validator_args: [points, \"20\"]\n",
-        [("main.py", "PA", "30"), ("half.py", "PA", "15"), ("none.py", "WA", "0")],
-        "40",
-    );
-    check(
         "8",
         "no more count than the test has",
         "max_score: 16\nscore_aggregation: sum\noutput_validator_args: [points, \"8\"]\n",
         [("main.py", "AC", "16"), ("half.py", "PA", "13"), ("none.py", "WA", "0")],
         "16",
     );
+    let out = check(
+        "20",
+        "no more count than the test has",
+        "max_score: 40\nscore_aggregation: sum\noutput_validator_args: [points, \"20\"]\n",
+        [("main.py", "PA", "30"), ("half.py", "PA", "15"), ("none.py", "WA", "0")],
+        "40",
+    );
+    // The format knows no directory for what is right in part.
+    let said = assize(folder.path(), &["problem", "verify", out.to_str().unwrap()]).expect_code(0);
+    assert!(said.stdout.contains("it got 30 of 40 points\n"), "{}", said.stdout);
+}
+
+#[test]
+fn a_standard_checker_needs_no_source() {
+    let folder = tempfile::tempdir().unwrap();
+    for missing in ["files/check.cpp", "files/testlib.h"] {
+        let package = polygon_package("parts", folder.path());
+        let own = "<checker type=\"testlib\">";
+        replace_in(&package.join("problem.xml"), own, "<checker type=\"testlib\" name=\"std::ncmp.cpp\">");
+        fs::remove_file(package.join(missing)).unwrap();
+        let (out, _) = import(folder.path(), &package, missing.rsplit('/').next().unwrap());
+        let names = fs::read_dir(out.join("output_validator")).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["assize.toml"], "{missing}");
+        fs::remove_dir_all(&package).unwrap();
+    }
+}
+
+#[test]
+fn a_checker_that_does_not_compile_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = polygon_package("parts", folder.path());
+    replace_in(&package.join("files/check.cpp"), "quitp(a", "nowhere(a");
+    let (out, _) = import(folder.path(), &package, "parts");
+    let said = assize(folder.path(), &["problem", "verify", out.to_str().unwrap(), "--json"]).expect_code(5);
+    let lines = said.json_lines();
+    let all: Vec<Value> = lines.iter().flat_map(findings).collect();
+    let told = all.iter().filter(|finding| finding["path"] == "output_validator");
+    let told: Vec<&str> = told.map(|finding| finding["what"].as_str().unwrap()).collect();
+    assert_eq!(told.len(), 1, "{all:#?}");
+    let (why, first) = told[0].split_once(": checker.cpp:").expect(told[0]);
+    assert_eq!(
+        why,
+        "the program output_validator of the package cannot be built: its build script exited with code 1"
+    );
+    assert!(first.ends_with("was not declared in this scope") && !first.contains('\n'), "{first}");
+    let reasons: Vec<&Value> =
+        lines.iter().filter(|line| line["got"] == "JE").map(|line| &line["reason"]).collect();
+    assert_eq!(reasons, vec![why; 3]);
 }
 
 #[test]
