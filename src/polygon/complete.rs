@@ -278,7 +278,8 @@ impl Maker<'_> {
         let stated = kinds::language_of(source).filter(|id| self.languages.get(id).is_some());
         let language =
             sources::language_of(&files, stated, self.languages).map_err(|error| wrong(error.to_string()))?;
-        for header in target::headers(self.problem) {
+        // One that is not there may not be needed; if it is, the compiler says so.
+        for header in target::headers(self.problem).filter(|path| self.from.join(path).is_file()) {
             files.push(SourceFile::new(base_name(header), read(self.from, header)?));
         }
         let sources =
