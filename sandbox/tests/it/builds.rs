@@ -466,3 +466,24 @@ fn b071_a_directory_is_collected_without_its_links() {
     assert!(leave_all("d", "for i in $(seq 400); do ln -s x d/$i; done").1.len() <= 16);
     assert_eq!(leave_all("d", "touch d/$(printf 'a\\377')").1, left("d", CollectFailure::Unreadable));
 }
+
+/// As make starts compilers: with the ids that it has, which is no right to any other.
+#[test]
+fn programs_may_be_started_with_the_ids_that_there_are() {
+    let mut place = Place::new();
+    let source = "
+import os
+ended = os.posix_spawn('/usr/bin/true', ['true'], {}, resetids=True)
+assert os.waitpid(ended, 0)[1] == 0
+for ids in [(0, 0, 0), (-1, 0, -1), (1, 1, 1), (2, 2, 2)]:
+    for call in (os.setresuid, os.setresgid):
+        try: call(*ids); print('ESCAPED', call, ids)
+        except OSError: pass
+print('done')
+";
+    let job = python(Profile::Build, source);
+    let mut session = place.slot.open(&job).expect("a session opens");
+    let limits = Limits { processes: 16, ..Limits::build(10_000) };
+    let outcome = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs");
+    assert_eq!(stdout(&outcome), "done\n", "{}", String::from_utf8_lossy(&outcome.stderr));
+}
