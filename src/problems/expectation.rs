@@ -76,7 +76,7 @@ impl Expectation {
     }
 
     /// What the directory demands in this version of the format; none where it promises nothing by itself.
-    pub(super) fn demand(&self, format: Format, is_scoring: bool) -> Option<Demand> {
+    pub(super) fn demand(&self, format: Format, by_groups: bool) -> Option<Demand> {
         use JuryVerdict::{Accepted, RunTimeError, TimeLimitExceeded, WrongAnswer};
         let legacy = format.is_legacy();
         let demand = Demand::anything(format!("{}/", self.directory()));
@@ -91,8 +91,8 @@ impl Expectation {
             unused(Demand { overall: Some(verdicts.to_vec()), ..demand.clone() })
         };
         let anything = JuryVerdict::ALL;
-        // Points are the business of groups in the legacy formats, and single testcases may fail.
-        let by_groups = legacy && is_scoring;
+        // Where groups decide in the legacy formats, with points or without, single testcases may fail.
+        let by_groups = legacy && by_groups;
         Some(match self {
             Expectation::Accepted if by_groups => {
                 Demand { time_limit: TimeLimitUse::Lower, ..overall(&[OverallVerdict::Accepted]) }

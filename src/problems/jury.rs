@@ -22,6 +22,7 @@ const SOURCE_BYTES_MAX: u64 = 4 << 20;
 pub(super) fn find(
     tree: &Tree,
     metadata: &Metadata,
+    by_groups: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<JurySubmission>, PackageError> {
     let takes_outputs = metadata.types.contains(&ProblemType::SubmitAnswer);
@@ -49,9 +50,8 @@ pub(super) fn find(
             }
         }
     }
-    let is_scoring = metadata.types.contains(&ProblemType::Scoring);
     for submission in &mut submissions {
-        let of_directory = submission.expectation.demand(metadata.format, is_scoring);
+        let of_directory = submission.expectation.demand(metadata.format, by_groups);
         let replaced = stated.iter().any(|stated| stated.is_directory(submission));
         if let Some(demand) = of_directory.clone().filter(|_| !replaced) {
             submission.demands.push(demand);

@@ -107,7 +107,7 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let grading::Built { grading, static_testcases } = grading::build(&parts, &mut warnings)?;
     let grader = if grading.asks_custom_grader() { graders.pop() } else { None };
     let static_validator = static_validator.filter(|_| !static_testcases.is_empty());
-    let jury_submissions = jury::find(&tree, &metadata, &mut warnings)?;
+    let jury_submissions = jury::find(&tree, &metadata, !grading.is_plain(), &mut warnings)?;
     let package = Package {
         short_name,
         format: metadata.format,

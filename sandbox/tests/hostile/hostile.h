@@ -48,7 +48,8 @@ static int escaped;
         }                                             \
     } while (0)
 // Whether this is the profile for one process, as the test says in the last argument.
-#define IN_RUN(argc, argv) (strcmp((argv)[(argc) - 1], "run") == 0)
+#define IN_RUN(argc, argv) (strncmp((argv)[(argc) - 1], "run", 3) == 0)
+#define IN_RUNTIME(argc, argv) (strcmp((argv)[(argc) - 1], "runtime") == 0)
 static inline int verdict(void) {
     puts(escaped ? "ESCAPED" : "contained");
     fflush(stdout);

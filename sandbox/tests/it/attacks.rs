@@ -94,7 +94,12 @@ fn check_job(
     job.warm = warm;
     job.needs.runtime_calls = runtime_calls;
     // Which profile it is in.
-    job.argv.push(if profile == Profile::Run { "run" } else { "build" }.to_owned());
+    let kind = match profile {
+        Profile::Run if runtime_calls => "runtime",
+        Profile::Run => "run",
+        Profile::Build => "build",
+    };
+    job.argv.push(kind.to_owned());
     let mut session = place.slot.open(&job).expect("a session opens");
     // Twice: the second must find nothing of the first.
     for round in 1..=2 {
