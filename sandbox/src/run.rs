@@ -27,6 +27,8 @@ use crate::{End, Exit, Limits, MemoryMeter, Profile, Report};
 
 /// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
 const MEMORY_BYTES_SLACK: u64 = 8 << 20;
+/// In what steps the room for a copy of the input grows.
+const INPUT_STEP_BYTES: u64 = 1 << 20;
 /// How much is read from a pipe before the clocks are looked at again.
 const BYTES_PER_TURN: usize = 1 << 20;
 /// How much is read at once.
@@ -78,12 +80,17 @@ impl InputFile {
         Self { file, bytes: 0 }
     }
 
-    /// Puts a run's input into it. Nobody runs who could read it yet, or still.
-    fn fill(&mut self, input: Option<&OwnedFd>, buffer: &mut [u8], key: Key) -> io::Result<()> {
+    /// Takes the last run's input out of it.
+    fn clear(&mut self, key: Key) -> io::Result<()> {
         if self.bytes > 0 {
             sys::empty(self.file.as_fd(), key)?;
             self.bytes = 0;
         }
+        Ok(())
+    }
+
+    /// Puts a run's input into it when it is clear. Nobody runs who could read it yet, or still.
+    fn fill(&mut self, input: Option<&OwnedFd>, buffer: &mut [u8]) -> io::Result<()> {
         let Some(input) = input else { return Ok(()) };
         loop {
             // The descriptor's own place is the program's.
@@ -280,9 +287,10 @@ impl Runner {
             Ok(stat) => stat.map_or(0, |stat| stat.st_size.cast_unsigned()),
             Err(errno) => return Err(Failure::step("looking at the input", &errno.into())),
         };
+        // First, since the limit may be lower than what the last input takes.
+        io_step("clearing /dev/stdin", self.input.clear(self.key))?;
         self.limit(&limits, input_bytes)?;
-        let filled = self.input.fill(input, &mut self.buffer, self.key);
-        io_step("copying the input for /dev/stdin", filled)?;
+        io_step("copying the input to /dev/stdin", self.input.fill(input, &mut self.buffer))?;
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
         if self.warm.is_some() {
             self.warm_up(run, is_pair);
@@ -409,7 +417,8 @@ impl Runner {
             .memory_bytes
             .saturating_add(limits.stdout_bytes)
             .saturating_add(self.files_bytes)
-            .saturating_add(input_bytes)
+            // In steps, so that the limit mostly stays as it is.
+            .saturating_add(input_bytes.next_multiple_of(INPUT_STEP_BYTES))
             .saturating_add(self.warm.memory_bytes())
             .saturating_add(MEMORY_BYTES_SLACK);
         // More than the program's own: the warden, this cell and an interpreter.

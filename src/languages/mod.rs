@@ -285,7 +285,8 @@ impl Run {
 #[serde(deny_unknown_fields)]
 pub struct Needs {
     /// Runs only, since compilers have them: the system calls of the sandbox's `filters/runtimes.json`, which are
-    /// descriptors to wait with (epoll, eventfd, timerfd) and questions about the process itself.
+    /// descriptors to wait with (epoll, eventfd, timerfd, a connected pair of streams) and questions about the process
+    /// itself.
     #[serde(default)]
     pub runtime_calls: bool,
     /// Runs only: a confinement of its own for each run, in which it may start programs of its roots and write to a
