@@ -67,6 +67,23 @@ print(len(first), first[:3], first[-3:])
     }
 }
 
+/// The copy of the input takes memory of the slot, and none of the program's.
+#[test]
+fn a_large_input_is_not_the_programs_memory() {
+    let mut place = Place::new();
+    let clean = place.compile("000_clean.c");
+    let large = SealedFile::from_bytes("input", &vec![b'x'; 120 << 20]).expect("a memfd can be made");
+    let small = SealedFile::from_bytes("input", b"12").expect("a memfd can be made");
+    let limits = Limits { memory_bytes: 16 << 20, stdout_bytes: 1 << 20, ..Limits::run(10_000) };
+    let job = program(Profile::Run, &clean);
+    let mut session = place.slot.open(&job).expect("a session opens");
+    for input in [&large, &small, &large, &small] {
+        let outcome = session.run(&RunSpec::new(Stdin::Sealed(input), limits)).expect("it runs");
+        assert_eq!(stdout(&outcome), "contained\n", "{:?}", outcome.report);
+        assert!(outcome.report.memory_bytes_peak < 8 << 20, "{:?}", outcome.report);
+    }
+}
+
 #[test]
 fn a044_a_large_parent_is_not_the_programs_memory() {
     let mut large = vec![0_u8; 300 << 20];
