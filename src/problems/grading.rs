@@ -130,8 +130,14 @@ impl Settings {
             (_, "accept_score") => self.accept_score = Some(reading.points(node, key)?),
             (_, "reject_score") => self.reject_score = Some(reading.points(node, key)?),
             (_, "range") => {
-                self.range = Some(reading.range(node)?);
-                self.states_range = true;
+                match reading.range(node)? {
+                    Ok(range) => {
+                        self.range = Some(range);
+                        self.states_range = true;
+                    }
+                    // It decides no verdict.
+                    Err(what) => reading.warn(node.line, format!("{what}, ignored")),
+                }
             }
             (Style::Points, "max_score") => {
                 let max = match reading.scalar(node, key)?.as_str() {
@@ -226,7 +232,7 @@ impl Reading<'_> {
     }
 
     /// Two numbers, either of which may be infinite.
-    fn range(&self, node: &Node) -> Result<Range, PackageError> {
+    fn range(&self, node: &Node) -> Result<Result<Range, String>, PackageError> {
         let words = self.words(node, "range")?;
         let end = |word: &String| match word.trim_start_matches(['+', '-']) {
             "inf" | "Inf" | ".inf" | "infinity" => Some(None),
@@ -236,10 +242,9 @@ impl Reading<'_> {
         if let Some([low, high]) = ends.as_deref()
             && low.as_ref().zip(high.as_ref()).is_none_or(|(low, high)| low <= high)
         {
-            return Ok(Range { low: low.clone(), high: high.clone() });
+            return Ok(Ok(Range { low: low.clone(), high: high.clone() }));
         }
-        let what = format!("range: {:?} is not a range (two numbers, the lower one first)", words.join(" "));
-        Err(self.invalid(node.line, what))
+        Ok(Err(format!("range: {:?} is not a range (two numbers, the lower one first)", words.join(" "))))
     }
 }
 
@@ -799,10 +804,13 @@ mod tests {
         check("grading: maybe", "grading must be \"default\" or \"custom\", not \"maybe\"");
         check("accept_score: many", "accept_score: \"many\" is not a score (a number)");
         check("reject_score: [1]", "reject_score must be a single value, not a list");
-        check("range: 5", "range: \"5\" is not a range (two numbers, the lower one first)");
-        check("range: 5 1", "range: \"5 1\" is not a range (two numbers, the lower one first)");
-        check("range: a b", "range: \"a b\" is not a range (two numbers, the lower one first)");
         check("grader_flags: {a: b}", "grader_flags must be a single value, not a map");
+        for range in ["5", "5 1", "a b"] {
+            let what = format!("range: {range:?} is not a range (two numbers, the lower one first), ignored");
+            legacy()
+                .with("data/secret/testdata.yaml", &format!("\nrange: {range}\n"))
+                .warns(&[&format!("data/secret/testdata.yaml:2: {what}")]);
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ const JUDGE_MESSAGE: &str = ".feedback/judgemessage.txt";
 const PROGRAM: &str = ".validator";
 /// The input of another pass, where it asks for one.
 const NEXT_PASS: &str = ".feedback/nextpass.in";
+/// What the testcase's files are called for it: by extensions, which some validators look at.
+const INPUT: &str = "testcase.in";
+const ANSWER: &str = "testcase.ans";
 /// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
 const SCORE: &str = ".feedback/score.txt";
@@ -572,10 +575,10 @@ impl Program {
     fn prepare(&self, pass: &Pass<'_>) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
         let files = self.files.iter().chain(&pass.feedback.files);
         let mut files = files.map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
-        files.push(pass.input.as_file("input")?);
-        files.push(pass.testcase.answer_file()?.as_file("answer")?);
+        files.push(pass.input.as_file(INPUT)?);
+        files.push(pass.testcase.answer_file()?.as_file(ANSWER)?);
         let mut command = self.command.clone();
-        command.argv.extend(["input", "answer"].map(str::to_owned));
+        command.argv.extend([INPUT, ANSWER].map(str::to_owned));
         command.argv.push(format!("{FEEDBACK}/"));
         command.argv.extend(pass.arguments.iter().cloned());
         Ok((command, files))
