@@ -96,7 +96,7 @@ pub enum SourcesError {
 
 /// The language of a program: the one that is stated, or the one that most of its files are of. Headers and files of no
 /// language have no say. A language that takes the files of another (C++ those of C) counts them as its own. As many
-/// files of one language as of another are settled by [`FIRST_OF_EQUALS`].
+/// files of one language as of another are settled by an order of languages, that of problemtools.
 pub fn language_of<'a>(
     files: &[SourceFile],
     stated: Option<&str>,
