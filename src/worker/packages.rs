@@ -260,16 +260,16 @@ impl JudgePackage {
     /// Everything that a submission can be judged on, in the order of the places that the grading knows it by: the
     /// testcases, then those of the static validator.
     pub fn places(&self) -> impl Iterator<Item = CasePlace<'_>> {
-        let testcases = self.testcases.iter();
-        let testcases = testcases.map(|testcase| (&testcase.name, testcase.group.as_str()));
-        let statics = self.static_validation.iter().flat_map(StaticValidation::testcases);
-        let named = testcases.chain(statics.map(|testcase| (&testcase.name, testcase.group.as_str())));
-        (1..).zip(named).map(|(index, (name, group))| CasePlace { index, name, group })
+        (1..).map_while(|index| self.place(index))
     }
 
     /// What the grading knows by this place, from 1.
     pub fn place(&self, index: u32) -> Option<CasePlace<'_>> {
-        self.places().nth(usize::try_from(index).ok()?.checked_sub(1)?)
+        if let Some(testcase) = self.testcase(index) {
+            return Some(CasePlace { index, name: &testcase.name, group: &testcase.group });
+        }
+        let testcase = self.static_validation.as_ref()?.testcase(index)?;
+        Some(CasePlace { index, name: &testcase.name, group: &testcase.group })
     }
 
     /// The limits that a run of a program in this language is judged by.

@@ -50,9 +50,9 @@ impl StaticValidation {
         Ok(Some(Self { validator, first_place, testcases }))
     }
 
-    /// The testcases that stand for its groups, in the order of their places.
-    pub fn testcases(&self) -> impl Iterator<Item = &StaticCase> {
-        self.testcases.iter()
+    /// The testcase at this place, which stands for a group.
+    pub(super) fn testcase(&self, index: u32) -> Option<&StaticCase> {
+        self.testcases.get(usize::try_from(index.checked_sub(self.first_place)?).ok()?)
     }
 }
 
