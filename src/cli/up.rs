@@ -23,6 +23,7 @@ use crate::judge::Judge;
 use crate::languages::Languages;
 use crate::nats_server::{ConnectSettings, NatsServer, Options, Role, Status};
 use crate::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
+use crate::problems;
 use crate::projection::Projection;
 use crate::publish::{PublishError, Publisher, Verify, Wish};
 use crate::store::presence::{self, Directory};
@@ -450,8 +451,8 @@ async fn publish_all(publisher: &Publisher, folder: &Path) -> anyhow::Result<()>
         .with_context(|| format!("cannot read the folder of problems {}", folder.display()))?;
     let mut packages: Vec<PathBuf> =
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    let is_archive = |path: &Path| path.extension().is_some_and(|end| end == "zip" || end == "kpp");
-    packages.retain(|path| path.join("problem.yaml").is_file() || path.is_file() && is_archive(path));
+    packages
+        .retain(|path| path.join("problem.yaml").is_file() || path.is_file() && problems::is_archive(path));
     packages.sort();
     for package in packages {
         let wish = |verify| Wish { verify, ..Wish::default() };

@@ -42,7 +42,7 @@ pub(crate) use expectation::demands_of;
 pub use expectation::{Demand, Expectation, JuryVerdict, JuryVerdicts, OverallVerdict, TimeLimitUse};
 pub use glob::Glob;
 pub use inputs::{Example, ExampleKind, InputValidator, InputValidatorKind};
-pub use open::{Opened, open, open_zip};
+pub use open::{Opened, is_archive, open, open_zip};
 pub use package::{
     CaseFile, Format, Group, JurySubmission, Limits, Package, ProblemType, Statement, StatementKind,
     StaticTestcase, Testcase, TimeLimitSource, TimeMultipliers, Validation, ValidatorArguments,

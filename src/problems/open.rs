@@ -58,6 +58,11 @@ impl Opened {
     }
 }
 
+/// Whether a file is taken for an archive of a package, by its extension in any case.
+pub fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|end| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
 /// Opens the package at a path: a directory, or an archive whose name ends in `.zip` or `.kpp`.
 pub fn open(path: &Path) -> Result<Opened, PackageError> {
     let find = |source| PackageError::io("find", path, source);
@@ -68,8 +73,7 @@ pub fn open(path: &Path) -> Result<Opened, PackageError> {
         let name = lossy(host_path.file_name());
         return Ok(Opened { root: path.to_owned(), name, warnings: Vec::new(), _unpacked: None });
     }
-    let extension = lossy(path.extension()).to_ascii_lowercase();
-    if !metadata.is_file() || !EXTENSIONS.contains(&extension.as_str()) {
+    if !metadata.is_file() || !is_archive(path) {
         let what = "is neither a directory nor an archive (.zip, .kpp)";
         return Err(PackageError::invalid(Place::file("."), what));
     }
