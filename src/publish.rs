@@ -128,18 +128,6 @@ pub struct Publisher {
     one_at_a_time: Semaphore,
 }
 
-/// Publishes the package at `path` without verifying it, a folder or an archive. One whose content is current already
-/// is left as it is.
-pub async fn publish(
-    store: &JetStreamStore,
-    judge: &Judge,
-    path: &Path,
-    now: Timestamp,
-) -> Result<Published, PublishError> {
-    let prepared = prepare(path, None).await?;
-    record(store, judge, prepared, None, None, now).await
-}
-
 impl Publisher {
     /// A publisher that verifies with these languages. The sandbox is started when the first package is verified.
     pub fn new(store: JetStreamStore, judge: Judge, languages: Languages) -> Self {

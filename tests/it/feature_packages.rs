@@ -5,8 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assize::domain::verdict::Verdict;
-use assize::publish;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::api::TestApi;
@@ -74,7 +72,7 @@ fn what_a_jury_expects_is_read_from_everywhere() {
 async fn what_packages_add_counts_for_contestants_too() {
     let judge = TestJudge::start().await;
     for name in ["driver", "words", "constants", "answers", "concise"] {
-        publish::publish(&judge.store, &judge.judge, &package(name), Timestamp::now()).await.unwrap();
+        judge.publish_folder(&package(name)).await;
     }
     let worker = judge.worker("w1", 1).await;
     let read = |path: &str| fs::read_to_string(package(path)).unwrap();
@@ -110,7 +108,7 @@ async fn only_the_languages_of_a_problem_are_taken() {
         fs::write(limited.join(path), content).unwrap();
     }
     for path in [limited, package("answers")] {
-        publish::publish(&api.judge.store, &api.judge.judge, &path, Timestamp::now()).await.unwrap();
+        api.judge.publish_folder(&path).await;
     }
     let last = api.judge.store.last_sequence().await.unwrap();
     assert!(api.state.projection.wait_for(last, PATIENCE).await);

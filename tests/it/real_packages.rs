@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use assize::domain::verdict::Verdict;
-use assize::publish;
-use jiff::Timestamp;
 
 use crate::harness::judge::TestJudge;
 
@@ -73,7 +71,7 @@ fn solutions_of_real_problems_get_what_they_deserve() {
 async fn a_real_package_is_published_and_judged() {
     let Some(shared) = shared() else { return };
     let judge = TestJudge::start().await;
-    publish::publish(&judge.store, &judge.judge, &shared.join("qaly"), Timestamp::now()).await.unwrap();
+    judge.publish_folder(&shared.join("qaly")).await;
     let worker = judge.worker("w1", 2).await;
     let right =
         "n = int(input())\nprint(sum(q * y for q, y in (map(float, input().split()) for _ in range(n))))\n";
@@ -82,7 +80,7 @@ async fn a_real_package_is_published_and_judged() {
     assert_eq!(judge.verdict(accepted).await.verdict, Verdict::Ac);
     assert_eq!(judge.verdict(wrong).await.verdict, Verdict::Wa);
     // One with points: the first subtask is echoing five words, the second any number.
-    publish::publish(&judge.store, &judge.judge, &shared.join("oddecho"), Timestamp::now()).await.unwrap();
+    judge.publish_folder(&shared.join("oddecho")).await;
     let whole = "print(*[input() for _ in range(int(input()))][::2], sep='\\n')\n";
     let first = "input()\nprint(*[input() for _ in range(5)][::2], sep='\\n')\n";
     for (code, verdict, score) in

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use assize::domain::event::Event;
 use assize::domain::submission::JudgingEnd;
 use assize::domain::verdict::Verdict;
-use assize::publish;
 use assize::store::{Aggregate, EventStore};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::api::TestApi;
@@ -217,7 +215,7 @@ fn jury_submissions_with_the_wrong_score_are_told() {
 }
 
 async fn publish_fixture(judge: &TestJudge, name: &str) {
-    publish::publish(&judge.store, &judge.judge, &fixture(name), Timestamp::now()).await.unwrap();
+    judge.publish_folder(&fixture(name)).await;
 }
 
 fn code(package: &Path, submission: &str) -> String {
@@ -326,7 +324,7 @@ async fn a_grader_that_fails_ends_the_judging_as_our_fault() {
     let judge = TestJudge::start().await;
     let folder = tempfile::tempdir().unwrap();
     let package = spoilt("closeness", folder.path(), &[("graders/best.py", "raise SystemExit(3)\n")]);
-    publish::publish(&judge.store, &judge.judge, &package, Timestamp::now()).await.unwrap();
+    judge.publish_folder(&package).await;
     let worker = judge.worker("w1", 1).await;
     let id = judge.submit("closeness", "python3", "print(input())\n").await;
     let state = judge.wait_until(id, |state| state.judgings[0].end.is_some()).await;

@@ -12,7 +12,7 @@ use assize::judge::Judge;
 use assize::languages::Languages;
 use assize::nats_server::Role;
 use assize::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
-use assize::publish;
+use assize::publish::{Publisher, Verify, Wish};
 use assize::store::jetstream::JetStreamStore;
 use assize::streams;
 use assize::worker::launch::Launcher;
@@ -46,7 +46,15 @@ impl TestJudge {
 
     /// Publishes one of our sample packages.
     pub(crate) async fn publish(&self, problem: &str) {
-        publish::publish(&self.store, &self.judge, &sample_package(problem), Timestamp::now()).await.unwrap();
+        self.publish_folder(&sample_package(problem)).await;
+    }
+
+    /// Publishes the package in a folder without verifying it.
+    pub(crate) async fn publish_folder(&self, folder: &Path) {
+        let languages = Languages::embedded().unwrap();
+        let publisher = Publisher::new(self.store.clone(), self.judge.clone(), languages);
+        let wish = Wish { verify: Verify::Never, ..Wish::default() };
+        publisher.publish(folder, &wish, Timestamp::now()).await.unwrap();
     }
 
     /// Submits a program of one file.
