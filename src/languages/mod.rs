@@ -244,6 +244,10 @@ impl Compile {
 pub struct Run {
     /// The command with placeholders; the first word is an absolute path, or one that starts with `./`.
     pub argv: Vec<String>,
+    /// The command for a program that is a package of the language: one that begins in a file `__main__` beside an
+    /// `__init__`. None where the language has no such thing.
+    #[serde(default)]
+    pub package_argv: Option<Vec<String>>,
     /// The whole environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -542,7 +546,9 @@ impl Language {
 
     /// The command that runs the artifact. `memory_bytes` is the problem's limit.
     pub fn run_argv(&self, sources: &[&str], memory_bytes: u64) -> Vec<String> {
-        self.fill(&self.run.argv, sources, &[("{memory_mib}", &(memory_bytes >> 20).to_string())])
+        let package_argv = self.run.package_argv.as_ref().filter(|_| sources::is_package(sources));
+        let argv = package_argv.unwrap_or(&self.run.argv);
+        self.fill(argv, sources, &[("{memory_mib}", &(memory_bytes >> 20).to_string())])
     }
 
     /// Whether a file is a source in this language, by its extension.
@@ -654,7 +660,9 @@ impl Language {
         } else if self.artifact != self.source {
             return Err("without [compile] the artifact must be the source".to_owned());
         }
-        check_command("run", &self.run.argv, &["{source}", "{sources}", "{artifact}", "{memory_mib}"], true)?;
+        for argv in [&self.run.argv].into_iter().chain(&self.run.package_argv) {
+            check_command("run", argv, &["{source}", "{sources}", "{artifact}", "{memory_mib}"], true)?;
+        }
         check_surroundings("run", &self.run.env, &self.run.roots, &self.run.needs)?;
         if self.run.processes_limit == 0 {
             return Err("run.processes_limit is 0".to_owned());

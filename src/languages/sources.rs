@@ -12,6 +12,10 @@ const HEADER_EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
 /// Names without extension of files where interpreted programs begin, in the order of preference: the first two are
 /// those of the format, the others what validators are called.
 const MAIN_STEMS: [&str; 5] = ["main", "__main__", "validate", "validator", "output_validator"];
+/// Names without extension of the files that make a folder a package of Python: the one that is there in any, and the
+/// one that is there where the package is a program.
+const PACKAGE_STEM: &str = "__init__";
+const PACKAGE_MAIN_STEM: &str = "__main__";
 /// Which language a program is taken for that has as many files of one as of another, as in problemtools; the others
 /// follow by their ids.
 const FIRST_OF_EQUALS: [&str; 5] = ["cpp", "c", "python3", "java", "csharp"];
@@ -228,9 +232,11 @@ fn main_file(sources: &[SourceFile], stated: Option<&str>) -> Result<(usize, Str
             place.ok_or_else(|| SourcesError::NoEntry { entry: stated.to_owned() })?
         }
         None => {
+            // What makes a folder a package is never where a program begins, and what is deeper belongs to a library.
             let rank = |file: &SourceFile| {
                 let stem = stem(&file.name).to_ascii_lowercase();
-                MAIN_STEMS.iter().position(|main| *main == stem).unwrap_or(MAIN_STEMS.len())
+                let place = MAIN_STEMS.iter().position(|main| *main == stem).unwrap_or(MAIN_STEMS.len());
+                (place + usize::from(stem == PACKAGE_STEM), file.name.matches('/').count())
             };
             // The first of those that are equal.
             sources.iter().enumerate().min_by_key(|(_, file)| rank(file)).map_or(0, |(place, _)| place)
@@ -238,6 +244,16 @@ fn main_file(sources: &[SourceFile], stated: Option<&str>) -> Result<(usize, Str
     };
     let entry = sources.get(found).map_or("", |file| stem(&file.name));
     Ok((found, entry.to_owned()))
+}
+
+/// Whether a program of these files, the main one first, is a package of Python. Only what lies beside the main one says
+/// so.
+pub(super) fn is_package(names: &[&str]) -> bool {
+    let folder = |name: &str| name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    names.first().is_some_and(|main| {
+        let is_beside = |name: &&str| folder(name) == folder(main) && stem(name) == PACKAGE_STEM;
+        stem(main) == PACKAGE_MAIN_STEM && names.iter().any(is_beside)
+    })
 }
 
 /// The extension of a file name, unless the name is nothing else.
@@ -358,6 +374,9 @@ mod tests {
         arranged("python3", &["a.py", "Main.py"], None, &["Main.py", "a.py"], &[], "Main");
         arranged("python3", &["a.py", "__main__.py"], None, &["__main__.py", "a.py"], &[], "__main__");
         arranged("python3", &["a.py", "validate.py"], None, &["validate.py", "a.py"], &[], "validate");
+        arranged("python3", &["__init__.py", "a.py"], None, &["a.py", "__init__.py"], &[], "a");
+        let library = ["lib/__init__.py", "lib/a.py", "solve.py"];
+        arranged("python3", &library, None, &["solve.py", library[0], library[1]], &[], "solve");
         arranged("python3", &["main.py", "a.py"], Some("a"), &["a.py", "main.py"], &[], "a");
         arranged("python3", &["main.py", "a.py"], Some("a.py"), &["a.py", "main.py"], &[], "a");
         arranged("python3", &["a.py", "b.txt"], None, &["a.py"], &["b.txt"], "a");

@@ -145,6 +145,12 @@ fn commands_are_filled_in() {
     assert_eq!(python.run_argv(&["main.py"], 1)[1..], ["-s", "-B", "main.py"]);
     assert_eq!(python.run_argv(&["solve.py", "main.py"], 1).last().map(String::as_str), Some("solve.py"));
     let mut java = python.clone();
+    let packaged = |sources: &[&str]| python.run_argv(sources, 1).contains(&"-c".to_owned());
+    assert!(
+        packaged(&["__main__.py", "__init__.py", "a.py"]) && packaged(&["v/__main__.py", "v/__init__.py"])
+    );
+    assert!(!packaged(&["__main__.py", "a.py"]) && !packaged(&["a.py", "__init__.py"]));
+    assert!(!packaged(&["__main__.py", "lib/__init__.py"]));
     java.run.argv = vec!["/usr/bin/java".to_owned(), "-Xmx{memory_mib}m".to_owned(), "{x y}".to_owned()];
     java.check().expect("a language");
     assert_eq!(java.run_argv(&["Main.java"], 256 << 20), ["/usr/bin/java", "-Xmx256m", "{x y}"]);

@@ -564,6 +564,49 @@ sys.exit(42 if got == [str(sum_of)] else 43)
 }
 
 #[test]
+fn programs_may_be_packages_of_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    validated_by(&package, "");
+    fs::remove_dir_all(package.join("output_validators")).unwrap();
+    let main = "import sys\nfrom .sums import add\nfrom . import PARTS\n";
+    let sums =
+        "import names\nfrom .names import ONE\ndef add(text): return ONE * sum(map(int, text.split()))\n";
+    let own = "from sums import add\nif __name__ == '__main__': print(add(input()))\n";
+    for (program, main) in [
+        (
+            "output_validators/v",
+            format!(
+                "{main}assert sys.argv[4:] == ['one', 'two']\n\
+                 sys.exit(42 if int(sys.stdin.read()) == add(open(sys.argv[1]).read()) else 43)\n"
+            ),
+        ),
+        (
+            "input_validators/v",
+            format!("{main}sys.exit(42 if len(sys.stdin.read().split()) == PARTS and add('1') else 43)\n"),
+        ),
+        ("submissions/accepted/relative", format!("{main}print(add(input()))\n")),
+        ("submissions/accepted/absolute", own.replace("ONE * ", "")),
+        ("submissions/run_time_error/crash", format!("{main}print(add(input()) // 0)\n")),
+    ] {
+        let program = package.join(program);
+        fs::create_dir_all(&program).unwrap();
+        // A program that is a package finds its modules by relative and by absolute names.
+        fs::write(program.join("__init__.py"), "PARTS = 2\n").unwrap();
+        fs::write(program.join("__main__.py"), main).unwrap();
+        fs::write(program.join("names.py"), "ONE = 1\n").unwrap();
+        let sums = if program.ends_with("absolute") { &sums.replace(".names", "names") } else { sums };
+        fs::write(program.join("sums.py"), sums).unwrap();
+    }
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json", "--all"]);
+    let lines = said.expect_code(0).json_lines();
+    let got: Vec<&str> = lines.iter().filter_map(|line| line["got"].as_str()).collect();
+    assert_eq!(got, ["AC", "AC", "AC", "RTE"], "{lines:#?}");
+    let crash = lines[3]["testcases"][0]["message"].as_str().unwrap();
+    assert!(crash.contains("ZeroDivisionError"), "{crash}");
+}
+
+#[test]
 fn a_validator_that_fails_is_never_the_submissions_fault() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
