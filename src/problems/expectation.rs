@@ -264,7 +264,7 @@ pub struct Demand {
     pub overall: Option<Vec<OverallVerdict>>,
     /// The score, or that of the group, is in this range, ends included.
     pub score: Option<(f64, f64)>,
-    /// The score is less than the best that can be had.
+    /// The score is not the best that can be had.
     pub is_partial: bool,
     /// Stands in what an output validator says to the jury of at least one testcase.
     pub message: Option<String>,
@@ -324,7 +324,7 @@ impl fmt::Display for Demand {
             parts.push(format!("a score of {low} to {high}"));
         }
         if self.is_partial {
-            parts.push("less than the best score".to_owned());
+            parts.push("not the best score".to_owned());
         }
         if let Some(message) = &self.message {
             parts.push(format!("the message {message:?}"));

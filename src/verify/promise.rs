@@ -1,9 +1,11 @@
 //! Whether a jury submission keeps what is demanded of it, at the time limit and with the margin around it.
 
+use crate::domain::scoring::Objective;
 use crate::domain::verdict::Verdict;
 use crate::problems::{Demand, JuryVerdict, JuryVerdicts, OverallVerdict};
 
 use super::VerifiedTestcase;
+use super::score::{SeenScore, tolerance};
 
 /// By which limit a run is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,8 @@ pub(super) struct Seen<'a> {
     /// The verdict on the whole, by view.
     pub(super) at_limit: Verdict,
     pub(super) with_margin: Verdict,
-    /// The score and the best that can be had, in a scoring problem.
-    pub(super) score: Option<(f64, f64)>,
+    /// The score, in a scoring problem.
+    pub(super) score: Option<SeenScore>,
     /// The scores of the test groups, by their paths below `data/`.
     pub(super) groups: &'a [(String, f64)],
 }
@@ -134,9 +136,8 @@ fn broken(demand: &Demand, seen: &Seen<'_>, view: View) -> Option<String> {
 
 /// Why a demand on the score is not kept, if it is not.
 fn score_broken(demand: &Demand, seen: &Seen<'_>) -> Option<String> {
-    let (score, best) = seen.score?;
-    // Decimal scores as binary numbers: equal up to what their sums may be off.
-    let tolerance = |score: f64| 1e-9 * score.abs().max(1.0);
+    let seen_score = seen.score?;
+    let score = seen_score.value;
     let is_out =
         |score: f64, low: f64, high: f64| score < low - tolerance(score) || score > high + tolerance(score);
     let by = &demand.origin;
@@ -155,8 +156,9 @@ fn score_broken(demand: &Demand, seen: &Seen<'_>) -> Option<String> {
         }
         _ => {}
     }
-    if demand.is_partial && score >= best - tolerance(score) {
-        return Some(format!("its score is {score}, which is the best, where {by} expects less"));
+    if demand.is_partial && seen_score.is_best() {
+        let other = if seen_score.objective == Objective::Max { "less" } else { "more" };
+        return Some(format!("its score is {score}, which is the best, where {by} expects {other}"));
     }
     None
 }
@@ -227,6 +229,10 @@ mod tests {
         let (at_limit, with_margin) =
             (first_failing(testcases, View::AtLimit), first_failing(testcases, View::WithMargin));
         Seen { testcases, at_limit, with_margin, score: None, groups: &[] }
+    }
+
+    fn seen_score(value: f64, objective: Objective) -> SeenScore {
+        SeenScore { value, best: Some(100.0), objective }
     }
 
     fn demands(directory: &str, version: &str) -> Vec<Demand> {
@@ -322,7 +328,7 @@ mod tests {
         let of = |demand: Demand, score: f64| {
             let testcases = [testcase("secret/1", Ac, Ac)];
             let groups = [("secret".to_owned(), score), ("secret/a".to_owned(), 30.0)];
-            let (score, groups) = (Some((score, 100.0)), groups.as_slice());
+            let (score, groups) = (Some(seen_score(score, Objective::Max)), groups.as_slice());
             hold(&[demand], &Seen { testcases: &testcases, at_limit: Ac, with_margin: Ac, score, groups })
         };
         let any = || Demand::anything("x".to_owned());
@@ -343,5 +349,10 @@ mod tests {
         let partial = Demand { is_partial: true, ..any() };
         assert_eq!(of(partial.clone(), 99.0), Held::Kept);
         assert!(matches!(of(partial, 100.0), Held::Broken(_)));
+        // Where low scores are good, the end of the range that nobody may reach is the other one.
+        let is_best = |score, best, objective| SeenScore { best, ..seen_score(score, objective) }.is_best();
+        assert!(!is_best(100.0, Some(0.0), Objective::Min) && is_best(0.0, Some(0.0), Objective::Min));
+        assert!(is_best(0.1 + 0.2, Some(0.3), Objective::Min) && is_best(-1.0, Some(0.0), Objective::Min));
+        assert!(!is_best(0.0, None, Objective::Min) && !is_best(1e300, None, Objective::Max));
     }
 }

@@ -33,12 +33,36 @@ impl From<&GroupOutcome> for VerifiedGroup {
     }
 }
 
-/// The score and the best that the package names, as far as demands are held against them. Where low scores are good or
-/// no best one is named, none is too good to be partial.
-pub(super) fn seen(grading: &Grading, outcome: &Outcome) -> Option<(f64, f64)> {
-    let best = grading.best_stated().filter(|_| grading.objective == Objective::Max);
-    let best = best.as_ref().and_then(number).unwrap_or(f64::INFINITY);
-    Some((number(outcome.score.as_ref()?)?, best))
+/// A score, and the best that the package names, as far as demands are held against them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SeenScore {
+    pub(super) value: f64,
+    /// None where the package names none.
+    pub(super) best: Option<f64>,
+    /// Which scores are good ones.
+    pub(super) objective: Objective,
+}
+
+impl SeenScore {
+    /// Whether there is no better one.
+    pub(super) fn is_best(&self) -> bool {
+        self.best.is_some_and(|best| match self.objective {
+            Objective::Max => self.value >= best - tolerance(self.value),
+            Objective::Min => self.value <= best + tolerance(self.value),
+        })
+    }
+}
+
+/// What a binary score may be off the decimal one that it stands for: a sum of many.
+pub(super) fn tolerance(score: f64) -> f64 {
+    1e-9 * score.abs().max(1.0)
+}
+
+/// The score of an outcome, where there are points.
+pub(super) fn seen(grading: &Grading, outcome: &Outcome) -> Option<SeenScore> {
+    let value = number(outcome.score.as_ref()?)?;
+    let best = grading.best_stated().as_ref().and_then(number);
+    Some(SeenScore { value, best, objective: grading.objective })
 }
 
 /// The scores of the test groups, as far as demands are held against them.

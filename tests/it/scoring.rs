@@ -212,6 +212,16 @@ fn jury_submissions_with_the_wrong_score_are_told() {
             ),
         ]
     );
+    // Where low scores are good ones, the best is the other end of the range.
+    let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+    fs::write(package.join("problem.yaml"), format!("{yaml}grading: {{objective: min}}\n")).unwrap();
+    fs::write(package.join("submissions/partially_accepted/none.py"), "print(int(input()) + 100)\n").unwrap();
+    let options = ["--submission", "partially_accepted/*", "--json"];
+    let verify = [&["problem", "verify", package.to_str().unwrap()], &options[..]].concat();
+    let lines = submissions_of(&assize(folder.path(), &verify).expect_code(1).json_lines());
+    let told = lines.iter().map(|line| (line["score"].as_str().unwrap(), line["reason"].as_str().unwrap()));
+    let why = "its score is 0, which is the best, where partially_accepted/ expects more";
+    assert_eq!(told.collect::<Vec<_>>(), [("100", ""), ("0", why)]);
 }
 
 async fn publish_fixture(judge: &TestJudge, name: &str) {
