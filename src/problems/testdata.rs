@@ -165,8 +165,7 @@ impl Reader<'_> {
         let own = stated.map(|(flags, place)| (Group { validator_flags: flags, ..group.clone() }, place));
         let validator_flags = self.flags_in(own.as_ref().map_or(group, |(own, _)| own));
         if let (Some((_, place)), Validation::Default) = (own, self.validation) {
-            Flags::parse(&validator_flags)
-                .map_err(|error| PackageError::invalid(place, error.to_string()))?;
+            self.check_flags(&validator_flags, place)?;
         }
         let files = settings::files_of(self.tree, &base);
         let shown = settings::presentation(self.tree, &base, self.mode == Mode::Strict, self.warnings);
@@ -292,10 +291,28 @@ impl Reader<'_> {
             flags_place = place;
         }
         if *self.validation == Validation::Default {
-            Flags::parse(&self.flags_in(&group))
-                .map_err(|error| PackageError::invalid(flags_place, error.to_string()))?;
+            self.check_flags(&self.flags_in(&group), flags_place)?;
         }
         Ok(group)
+    }
+
+    /// Whether flags are such of the default validator. In the legacy formats one may stand twice, since that of
+    /// problemtools takes the last.
+    fn check_flags(&mut self, flags: &[String], place: Place) -> Result<(), PackageError> {
+        if let Err(error) = Flags::parse(flags) {
+            return Err(PackageError::invalid(place, error.to_string()));
+        }
+        let Some(flag) = Flags::repeated(flags) else { return Ok(()) };
+        let what = format!("validator flag {flag} is given twice");
+        if !self.metadata.format.is_legacy() {
+            return Err(PackageError::invalid(place, what));
+        }
+        let warning = Warning { place, what: format!("{what}, the last counts") };
+        // Groups inherit flags with their place.
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+        Ok(())
     }
 
     /// Reads the settings that a group states itself; returns the place of its validator flags.

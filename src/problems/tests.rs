@@ -322,6 +322,22 @@ fn groups_inherit_and_override_validator_flags() {
 }
 
 #[test]
+fn a_flag_that_stands_twice_is_told_and_in_new_packages_refused() {
+    let twice = "case_sensitive float_tolerance 1e-6 float_tolerance 1e-3";
+    Scratch::new()
+        .with("problem.yaml", &format!("name: Hello\nvalidator_flags: {twice}\n"))
+        .with("data/secret/g/1.in", "")
+        .with("data/secret/g/1.ans", "")
+        .warns(&["problem.yaml:2: validator flag float_tolerance is given twice, the last counts"]);
+    Scratch::new()
+        .with("data/secret/testdata.yaml", "\noutput_validator_flags: [case_sensitive, case_sensitive]\n")
+        .warns(&["data/secret/testdata.yaml:2: validator flag case_sensitive is given twice, the last counts"]);
+    newest()
+        .with("data/secret/1.yaml", "output_validator_args: [case_sensitive, case_sensitive]\n")
+        .refused("data/secret/1.yaml:1: validator flag case_sensitive is given twice");
+}
+
+#[test]
 fn jury_submissions_statements_and_attachments_are_listed() {
     let package = Scratch::new()
         .with("submissions/accepted/b.py", "")
@@ -644,9 +660,6 @@ fn broken_packages_are_refused_by_file_and_line() {
         .refused("problem.yaml:2: validator flag float_tolerance lacks its tolerance");
     yaml("name: x\n\nvalidator_flags: float_tolerance 1e-6 exact\n")
         .refused("problem.yaml:3: unknown validator flag \"exact\"");
-    Scratch::new()
-        .with("data/secret/testdata.yaml", "\noutput_validator_flags: [case_sensitive, case_sensitive]\n")
-        .refused("data/secret/testdata.yaml:2: validator flag case_sensitive is given twice");
     Scratch::new()
         .with("data/testdata.yaml", "on_reject: explode\n")
         .refused("data/testdata.yaml:1: on_reject must be \"break\" or \"continue\", not \"explode\"");

@@ -21,6 +21,15 @@ pub struct Flags {
     float_relative_tolerance: Option<Tolerance>,
 }
 
+/// What there is to set.
+const FLAGS: [&str; 5] = [
+    "case_sensitive",
+    "space_change_sensitive",
+    "float_absolute_tolerance",
+    "float_relative_tolerance",
+    "float_tolerance",
+];
+
 /// Why validator flags were refused. A judge must not guess what a package meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
@@ -29,12 +38,6 @@ pub enum FlagError {
     Unknown {
         /// The flag as written.
         flag: String,
-    },
-    /// The same flag stands twice.
-    #[error("validator flag {flag} is given twice")]
-    Repeated {
-        /// The flag's name.
-        flag: &'static str,
     },
     /// A tolerance flag is the last word.
     #[error("validator flag {flag} lacks its tolerance")]
@@ -65,27 +68,15 @@ pub enum Comparison {
 }
 
 impl Flags {
-    /// Parses the flags of the default validator, already split on whitespace. Where `float_tolerance` stands beside
-    /// an absolute or relative tolerance, the later of the two wins, as in problemtools.
+    /// Parses the flags of the default validator, already split on whitespace. Of flags that say the same the last
+    /// counts, also where `float_tolerance` stands beside an absolute or relative tolerance, as in problemtools.
     pub fn parse<S: AsRef<str>>(args: &[S]) -> Result<Flags, FlagError> {
-        const NAMES: [&str; 5] = [
-            "case_sensitive",
-            "space_change_sensitive",
-            "float_absolute_tolerance",
-            "float_relative_tolerance",
-            "float_tolerance",
-        ];
         let mut flags = Flags::default();
-        let mut seen = [false; NAMES.len()];
         let mut args = args.iter().map(AsRef::as_ref);
         while let Some(arg) = args.next() {
-            let Some(index) = NAMES.iter().position(|name| *name == arg) else {
+            let Some(flag) = FLAGS.into_iter().find(|name| *name == arg) else {
                 return Err(FlagError::Unknown { flag: arg.to_owned() });
             };
-            let flag = NAMES[index];
-            if std::mem::replace(&mut seen[index], true) {
-                return Err(FlagError::Repeated { flag });
-            }
             let mut tolerance = || {
                 let value = args.next().ok_or(FlagError::MissingTolerance { flag })?;
                 Tolerance::parse(value)
@@ -104,6 +95,17 @@ impl Flags {
             }
         }
         Ok(flags)
+    }
+
+    /// The first flag that stands twice among those that [`Flags::parse`] takes.
+    pub fn repeated<S: AsRef<str>>(args: &[S]) -> Option<&'static str> {
+        let mut names = args.iter().filter_map(|arg| FLAGS.into_iter().find(|name| *name == arg.as_ref()));
+        let mut seen = Vec::new();
+        names.find(|name| {
+            let is_known = seen.contains(name);
+            seen.push(*name);
+            is_known
+        })
     }
 
     fn compares_floats(&self) -> bool {
