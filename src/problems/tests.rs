@@ -331,7 +331,9 @@ fn a_flag_that_stands_twice_is_told_and_in_new_packages_refused() {
         .warns(&["problem.yaml:2: validator flag float_tolerance is given twice, the last counts"]);
     Scratch::new()
         .with("data/secret/testdata.yaml", "\noutput_validator_flags: [case_sensitive, case_sensitive]\n")
-        .warns(&["data/secret/testdata.yaml:2: validator flag case_sensitive is given twice, the last counts"]);
+        .warns(&[
+            "data/secret/testdata.yaml:2: validator flag case_sensitive is given twice, the last counts",
+        ]);
     newest()
         .with("data/secret/1.yaml", "output_validator_args: [case_sensitive, case_sensitive]\n")
         .refused("data/secret/1.yaml:1: validator flag case_sensitive is given twice");

@@ -365,9 +365,20 @@ async fn conclude(
                         score::remark(package.package.format, &package.package.grading, &demands, &outcome);
                 }
             }
+            if verified.ok == Some(true) && verified.reason.is_empty() {
+                verified.reason = without_say(&verified.testcases);
+            }
         }
     }
     verified
+}
+
+/// What to say of the first testcase that could not be judged and has no say; empty where there is none.
+fn without_say(testcases: &[VerifiedTestcase]) -> String {
+    let fault = testcases.iter().find(|testcase| testcase.verdict == Verdict::Je);
+    fault.map_or_else(String::new, |fault| {
+        format!("{}, which the result does not depend on: {}", fault.testcase, fault.message)
+    })
 }
 
 /// What holding it to its demands gives, and the verdict that a contestant would get.
@@ -386,7 +397,8 @@ fn held(trial: &Trial, package: &JudgePackage, caps: Caps) -> (Held, Verdict) {
     let outcome = outcome(View::AtLimit);
     let score = outcome.as_ref().and_then(|outcome| score::seen(&package.package.grading, outcome));
     let groups = outcome.as_ref().map(score::of_groups).unwrap_or_default();
-    let seen = Seen { testcases: &testcases, at_limit, with_margin, score, groups: &groups };
+    let by_groups = !package.package.grading.is_plain();
+    let seen = Seen { testcases: &testcases, at_limit, with_margin, score, groups: &groups, by_groups };
     (promise::hold(&trial.submission.demands, &seen), at_limit)
 }
 

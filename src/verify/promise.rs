@@ -28,6 +28,9 @@ pub(super) struct Seen<'a> {
     pub(super) score: Option<SeenScore>,
     /// The scores of the test groups, by their paths below `data/`.
     pub(super) groups: &'a [(String, f64)],
+    /// Whether the rules of groups say what is run. A judging error on one testcase is then on one that is not, since any
+    /// other would be one of the whole.
+    pub(super) by_groups: bool,
 }
 
 /// What came of holding a submission to its demands.
@@ -85,6 +88,7 @@ fn broken(demand: &Demand, seen: &Seen<'_>, view: View) -> Option<String> {
         .testcases
         .iter()
         .filter(|testcase| demand.testcases.as_ref().is_none_or(|glob| glob.matches(&testcase.testcase)))
+        .filter(|testcase| !(seen.by_groups && testcase.verdict == Verdict::Je))
         .collect();
     let whole = match view {
         View::AtLimit => seen.at_limit,
@@ -228,7 +232,7 @@ mod tests {
     fn seen(testcases: &[VerifiedTestcase]) -> Seen<'_> {
         let (at_limit, with_margin) =
             (first_failing(testcases, View::AtLimit), first_failing(testcases, View::WithMargin));
-        Seen { testcases, at_limit, with_margin, score: None, groups: &[] }
+        Seen { testcases, at_limit, with_margin, score: None, groups: &[], by_groups: false }
     }
 
     fn seen_score(value: f64, objective: Objective) -> SeenScore {
@@ -305,6 +309,16 @@ mod tests {
     }
 
     #[test]
+    fn a_judging_error_where_groups_say_that_nothing_is_run_breaks_no_promise() {
+        let testcases = [testcase("secret/a/1", Wa, Wa), testcase("secret/b/1", Verdict::Je, Verdict::Je)];
+        let held =
+            |by_groups| hold(&demands("wrong_answer", "2025-09"), &Seen { by_groups, ..seen(&testcases) });
+        assert_eq!(held(true), Held::Kept);
+        let Held::Broken(why) = held(false) else { panic!() };
+        assert!(why.starts_with("secret/b/1: JE, where wrong_answer/ permits AC or WA"), "{why}");
+    }
+
+    #[test]
     fn what_does_not_compile_is_only_what_was_expected_if_that_was_expected() {
         let of = |directory: &str| {
             let seen = Seen {
@@ -313,6 +327,7 @@ mod tests {
                 with_margin: Verdict::Ce,
                 score: None,
                 groups: &[],
+                by_groups: false,
             };
             hold(&demands(directory, "2025-09"), &seen)
         };
@@ -329,7 +344,8 @@ mod tests {
             let testcases = [testcase("secret/1", Ac, Ac)];
             let groups = [("secret".to_owned(), score), ("secret/a".to_owned(), 30.0)];
             let (score, groups) = (Some(seen_score(score, Objective::Max)), groups.as_slice());
-            hold(&[demand], &Seen { testcases: &testcases, at_limit: Ac, with_margin: Ac, score, groups })
+            let (at_limit, with_margin, by_groups) = (Ac, Ac, true);
+            hold(&[demand], &Seen { testcases: &testcases, at_limit, with_margin, score, groups, by_groups })
         };
         let any = || Demand::anything("x".to_owned());
         let range = |low, high| Demand { score: Some((low, high)), ..any() };

@@ -231,7 +231,7 @@ impl Trial {
             let mut plan = if by_the_rules {
                 Plan::new(&package, mode, known)
             } else {
-                Plan::of_testcases(&package, open)
+                Plan::of_testcases(&package, open, known)
             };
             let (language, program, sources) = (&offer.language, &submitted.program, &submitted.sources);
             let mut record = |index: u32, result: TestcaseResult| {
@@ -480,9 +480,7 @@ impl VerifyError {
                 let why = if is_told { String::new() } else { format!(": {}", first_lines(fault.said())) };
                 chain(self) + &why
             }
-            Self::Package(JudgePackageError::Validator(fault)) if !fault.said().is_empty() => {
-                format!("{}: {}", chain(self), fault.said())
-            }
+            Self::Package(error) => error.told(),
             _ => chain(self),
         }
     }

@@ -14,6 +14,7 @@ use crate::domain::event::ProblemPublished;
 use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
 use crate::domain::scoring::{Assignment, Graded, ScoreFault, ScoreFiles, Stated};
 use crate::domain::verdict::RunLimits;
+use crate::error_chain::chain;
 use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
 use crate::languages::{Language, Languages, OUTPUT};
 use crate::package_cache::{CacheError, CachedPackage, PackageCache};
@@ -102,6 +103,21 @@ impl JudgePackageError {
     /// Whether what was unpacked is damaged, so that fetching it again helps.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Cache(CacheError::Damaged { .. }))
+    }
+
+    /// Whether a program of the package failed on one testcase, so that others may be judged all the same.
+    pub fn is_of_testcase(&self) -> bool {
+        matches!(self, Self::Score(_) | Self::Validator(ValidatorError::Fault { .. }))
+    }
+
+    /// All that is known of it, with what a program of the package said: for the package's owners and the jury.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Validator(fault) if !fault.said().is_empty() => {
+                format!("{}: {}", chain(self), fault.said())
+            }
+            _ => chain(self),
+        }
     }
 
     /// Whether another try cannot help: the package itself is at fault, and not this host or the store.

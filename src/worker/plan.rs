@@ -29,9 +29,9 @@ impl<'a> Plan<'a> {
         Self { package, mode, cases: known, graded: GradedGroups::new(), only: None }
     }
 
-    /// Wants these testcases and nothing else.
-    pub fn of_testcases(package: &'a JudgePackage, testcases: BTreeSet<u32>) -> Self {
-        Self { only: Some(testcases), ..Self::new(package, Mode::All, Cases::new()) }
+    /// Wants these testcases and nothing else, as far as they are not known.
+    pub fn of_testcases(package: &'a JudgePackage, testcases: BTreeSet<u32>, known: Cases) -> Self {
+        Self { only: Some(testcases), ..Self::new(package, Mode::All, known) }
     }
 
     /// The place of the testcase that is wanted next. Custom graders run in `beside`.
@@ -39,8 +39,12 @@ impl<'a> Plan<'a> {
         if let Some(only) = &self.only {
             return Ok(only.iter().copied().find(|index| !self.cases.contains_key(index)));
         }
+        self.next_by(self.mode, beside)
+    }
+
+    fn next_by(&mut self, mode: Mode, beside: &mut Confined<'_>) -> Result<Option<u32>, JudgePackageError> {
         loop {
-            match scoring::next(&self.package.package.grading, self.mode, &self.cases, &self.graded) {
+            match scoring::next(&self.package.package.grading, mode, &self.cases, &self.graded) {
                 Step::Run(index) => return Ok(Some(index)),
                 Step::Done => return Ok(None),
                 Step::Grade(assignment) => {
@@ -49,6 +53,15 @@ impl<'a> Plan<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the result depends on the testcase at this place, those before it being known. Of a choice of testcases the
+    /// first that is not accepted is the result.
+    pub fn counts(&mut self, index: u32, beside: &mut Confined<'_>) -> Result<bool, JudgePackageError> {
+        if self.only.is_some() {
+            return Ok(self.cases.range(..index).all(|(_, case)| case.verdict == Verdict::Ac));
+        }
+        Ok(self.next_by(Mode::Lazy, beside)? == Some(index))
     }
 
     /// The testcase after `index`, should that be accepted. It may be run before that is known.

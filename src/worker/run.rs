@@ -46,6 +46,22 @@ pub struct TestcaseResult {
 }
 
 impl TestcaseResult {
+    /// What is said of a testcase without a run.
+    pub fn without_run(verdict: Verdict, stated: Option<Stated>, message: &str) -> Self {
+        let run =
+            Observation { stop: Stop::None, exit: Exit::Code(0), cpu_ms: 0, wall_ms: 0, memory_bytes: 0 };
+        Self {
+            verdict,
+            stated,
+            run,
+            memory_meter: String::new(),
+            message: shortened(message),
+            output_excerpt: String::new(),
+            output_bytes: 0,
+            output_sha256: Sha256Digest::of(b""),
+        }
+    }
+
     /// What of it the grading needs.
     pub fn case(&self) -> Case {
         Case { verdict: self.verdict, stated: self.stated.clone() }
@@ -131,7 +147,8 @@ pub fn judge_all(
                 Ok(ran) => {
                     failures = 0;
                     let Some((_, data)) = started.pop_front() else { continue 'prepared };
-                    let result = judge(&ran, package, testcase, &data, &mut beside, &limits)?;
+                    let judged = judge(&ran, package, testcase, &data, &mut beside, &limits);
+                    let result = if_it_counts(judged, testcase, plan, &mut beside)?;
                     plan.record(testcase.index, result.case());
                     if !record(testcase.index, result) {
                         return Ok(());
@@ -299,7 +316,8 @@ fn each_alone(
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     let mut failures = 0;
     while let Some(testcase) = next(plan, &mut beside)? {
-        match judge(&mut slot, &mut beside, testcase) {
+        let judged = judge(&mut slot, &mut beside, testcase);
+        match if_it_counts(judged, testcase, plan, &mut beside) {
             Ok(result) => {
                 failures = 0;
                 plan.record(testcase.index, result.case());
@@ -315,6 +333,24 @@ fn each_alone(
         }
     }
     Ok(())
+}
+
+/// What came of a testcase. Where the package's programs fail on one that only runs because all are run, that is all that
+/// comes of it: the result does not depend on it.
+fn if_it_counts(
+    judged: Result<TestcaseResult, JudgePackageError>,
+    testcase: &JudgeTestcase,
+    plan: &mut Plan<'_>,
+    beside: &mut Confined<'_>,
+) -> Result<TestcaseResult, JudgePackageError> {
+    match judged {
+        Err(fault) if fault.is_of_testcase() && !plan.counts(testcase.index, beside)? => {
+            let fault = fault.told();
+            tracing::warn!(testcase = %testcase.name, fault, "a testcase that has no say could not be judged");
+            Ok(TestcaseResult::without_run(Verdict::Je, None, &fault))
+        }
+        judged => judged,
+    }
 }
 
 /// What a validator gave for a testcase; nothing yet where it asks for another pass.

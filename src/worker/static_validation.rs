@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use crate::domain::ids::{InvalidId, Sha256Digest, TestcaseName};
-use crate::domain::verdict::{Exit, Observation, Stop, Verdict};
+use crate::domain::ids::{InvalidId, TestcaseName};
+use crate::domain::verdict::Verdict;
 use crate::languages::sources::Sources;
 use crate::languages::{EntryRule, Language};
 use crate::problems::Package;
@@ -14,7 +14,7 @@ use crate::problems::Package;
 use super::launch::{Confined, ProgramFile};
 use super::packages::JudgePackageError;
 use super::plan::Plan;
-use super::run::{self, TestcaseResult};
+use super::run::TestcaseResult;
 use super::validators::Validators;
 
 /// The static validator with what it is asked.
@@ -89,23 +89,7 @@ pub fn judge_sources(
         let verdict = if validated.accepted { Verdict::Ac } else { Verdict::Wa };
         let said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
         let message = said.unwrap_or_else(|| verdict.title().to_owned());
-        let result = TestcaseResult {
-            verdict,
-            stated,
-            // The submission did not run.
-            run: Observation {
-                stop: Stop::None,
-                exit: Exit::Code(0),
-                cpu_ms: 0,
-                wall_ms: 0,
-                memory_bytes: 0,
-            },
-            memory_meter: String::new(),
-            message: run::shortened(&message),
-            output_excerpt: String::new(),
-            output_bytes: 0,
-            output_sha256: Sha256Digest::of(b""),
-        };
+        let result = TestcaseResult::without_run(verdict, stated, &message);
         plan.record(index, result.case());
         if !record(index, result) {
             return Ok(false);

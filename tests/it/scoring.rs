@@ -176,6 +176,60 @@ fn a_package_that_breaks_the_rules_of_scores_is_our_fault() {
     check("levels", &[(path, &above)], "gave the score 30.5, which is not from 0 to 30");
 }
 
+/// A package whose validator fails on the second group, which needs the first one.
+fn failing_behind_a_group(folder: &Path) -> PathBuf {
+    let body = "import sys\n\
+                number = int(open(sys.argv[1]).read())\n\
+                if 100 <= number < 1000: sys.exit('nothing for this')\n\
+                sys.exit(42 if sys.stdin.read().strip() == open(sys.argv[2]).read().strip() else 43)\n";
+    let files = [("output_validator/validate.py", body), ("submissions/accepted/exact.py", "print('x')\n")];
+    let package = spoilt("levels", folder, &files);
+    fs::rename(package.join("submissions/accepted"), package.join("submissions/wrong_answer")).unwrap();
+    package
+}
+
+#[test]
+fn a_fault_where_the_rules_run_nothing_is_told_and_decides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = failing_behind_a_group(folder.path());
+    let expected = [
+        "wrong_answer/exact.py: WA 0 | sample WA 0 | secret WA 0 | secret/a SC 0 | secret/b SC 0 | secret/c WA 0",
+    ];
+    assert_eq!(verified(&package, &[], 0), expected);
+    assert_eq!(verified(&package, &["--all"], 0), expected);
+    let all = ["problem", "verify", package.to_str().unwrap(), "--json", "--all"];
+    let line = assize(folder.path(), &all).expect_code(0).json_lines().remove(0);
+    let rows = line["testcases"].as_array().unwrap();
+    assert_eq!(rows.len() as u64, line["testcases_total"].as_u64().unwrap(), "{line:#}");
+    let faults: Vec<&Value> = rows.iter().filter(|row| row["verdict"] == "JE").collect();
+    assert_eq!(faults.len(), 3, "{line:#}");
+    assert!(
+        faults[0]["message"].as_str().unwrap().ends_with("instead of 42 or 43: nothing for this"),
+        "{line:#}"
+    );
+    assert!(
+        line["reason"].as_str().unwrap().starts_with("secret/b/100, which the result does not depend on: ")
+    );
+    // One that gets there finds the fault.
+    fs::write(package.join("submissions/wrong_answer/exact.py"), "print(input())\n").unwrap();
+    for more in [&["--all"][..], &[]] {
+        let verify = [&["problem", "verify", package.to_str().unwrap(), "--json"], more].concat();
+        assert_eq!(assize(folder.path(), &verify).expect_code(5).json_lines()[0]["got"], "JE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_runs_all_is_not_stopped_by_a_fault_without_a_say() {
+    let judge = TestJudge::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    judge.publish_folder(&failing_behind_a_group(folder.path())).await;
+    let worker = judge.worker_that_runs_all("w1", 1).await;
+    let verdict = judge.verdict(judge.submit("levels", "python3", "print('x')\n").await).await;
+    assert_eq!((verdict.verdict, verdict.score.as_deref()), (Verdict::Wa, Some("0")));
+    assert_eq!(verdict.testcases_judged, verdict.testcases_total);
+    worker.stop().await;
+}
+
 #[test]
 fn jury_submissions_with_the_wrong_score_are_told() {
     let folder = tempfile::tempdir().unwrap();
