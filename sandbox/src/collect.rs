@@ -16,7 +16,7 @@ use crate::{Collect, CollectAll, CollectFailure, Profile, Uncollected};
 const DEPTH_MAX: usize = 16;
 /// All names of a [`CollectAll`] together, in bytes: they travel in one message with the report.
 const NAMES_BYTES_MAX: usize = 32 << 10;
-/// How many reasons are told of what a [`CollectAll`] left.
+/// How many reasons are told of what a [`CollectAll`] left. Where there are more, the last is about its directory.
 const LEFT_MAX: usize = 16;
 
 /// Copies every wanted file into a sealed memfd, or says why not. Nothing of the run lives any more, so what is opened
@@ -40,6 +40,7 @@ pub(crate) fn collect(
         // Standard output is one of them, too.
         let room = MESSAGE_FDS_MAX - 1 - files.len().min(MESSAGE_FDS_MAX - 1);
         let mut walk = Walk {
+            root: &all.directory,
             key,
             bytes_left: all.bytes_max,
             files_left: room.min(all.files_max as usize),
@@ -55,6 +56,7 @@ pub(crate) fn collect(
 
 /// A walk through a directory that a program filled.
 struct Walk<'a> {
+    root: &'a str,
     key: Key,
     bytes_left: u64,
     files_left: usize,
@@ -95,8 +97,13 @@ impl Walk<'_> {
     }
 
     fn leave(&mut self, path: &str, reason: CollectFailure) {
-        if self.left.len() < LEFT_MAX {
-            self.left.push(Uncollected { name: path.to_owned(), reason });
+        match self.left.len() {
+            ..LEFT_MAX => self.left.push(Uncollected { name: path.to_owned(), reason }),
+            LEFT_MAX => {
+                let reason = CollectFailure::TooMany;
+                self.left.push(Uncollected { name: self.root.to_owned(), reason });
+            }
+            _ => {}
         }
     }
 }

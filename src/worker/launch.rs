@@ -418,8 +418,17 @@ pub struct Tool {
     pub ran: Ran,
     /// What it left where it was told to, by name.
     pub files: Vec<ProgramFile>,
-    /// What it left there and could not be taken, with the reason in words.
-    pub refused: Vec<String>,
+    /// What it left there and could not be taken. Of very many, some, and the directory itself.
+    pub refused: Vec<LeftOut>,
+}
+
+/// Something that a program left and that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name, as that of the files.
+    pub name: String,
+    /// Its name and the reason, in words.
+    pub what: String,
 }
 
 /// What such a program is given.
@@ -698,7 +707,11 @@ fn tool(mut outcome: Outcome) -> Result<Tool, LaunchError> {
     let files = std::mem::take(&mut outcome.files).into_iter();
     // A mode bit decides nothing where everything is a guest's: whoever wants to execute one of them may.
     let files = files.map(|(name, content)| ProgramFile { name, content, executable: true }).collect();
-    let refused = outcome.report.uncollected.iter().map(|left| left_out(&left.name, left.reason)).collect();
+    let left_out = |left: &assize_sandbox::Uncollected| LeftOut {
+        name: left.name.clone(),
+        what: left_out(&left.name, left.reason),
+    };
+    let refused = outcome.report.uncollected.iter().map(left_out).collect();
     Ok(Tool { ran: ran(outcome, &[])?, files, refused })
 }
 

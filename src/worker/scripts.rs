@@ -145,7 +145,8 @@ pub fn build(
             return Err(ScriptError::Failed { what, said });
         }
         if !tool.refused.is_empty() {
-            return Err(ScriptError::Refused(tool.refused.join(", ")));
+            let refused: Vec<String> = tool.refused.into_iter().map(|left| left.what).collect();
+            return Err(ScriptError::Refused(refused.join(", ")));
         }
         placed = tool.files;
     }

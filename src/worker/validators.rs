@@ -16,8 +16,8 @@ use crate::problems::{Constants, Package, Validation, ValidatorSource};
 
 use super::compile;
 use super::launch::{
-    self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, Output, ProgramFile, Ran, Speaker,
-    TalkingTool, Tool, ToolInput,
+    self, Command, Confined, Input, LaunchError, LaunchLimits, Leaves, LeftOut, Output, ProgramFile, Ran,
+    Speaker, TalkingTool, Tool, ToolInput,
 };
 use super::offers;
 use super::packages::TestcaseData;
@@ -164,6 +164,8 @@ pub struct Validated {
 #[derive(Debug, Default)]
 pub struct Feedback {
     files: Vec<ProgramFile>,
+    /// What else lay there and could not be taken, in words.
+    left_out: Vec<String>,
     /// Who refused, where that could have been another.
     refused_by: Option<String>,
 }
@@ -172,20 +174,25 @@ impl Feedback {
     /// What is left by a validator that has only this to say to the jury.
     fn of_message(message: &str) -> Result<Self, LaunchError> {
         let message = ProgramFile::new(JUDGE_MESSAGE, message.as_bytes(), false)?;
-        Ok(Self::of(vec![message]))
+        Ok(Self { files: vec![message], ..Self::default() })
     }
 
-    fn of(files: Vec<ProgramFile>) -> Self {
-        Self { files, refused_by: None }
+    fn of(tool: Tool) -> Self {
+        let left_out = tool.refused.into_iter().map(|left| left.what).collect();
+        Self { files: tool.files, left_out, refused_by: None }
     }
 
-    /// What a validator said to the jury; may be empty. Names the one that refused, where there are several.
+    /// What a validator said to the jury; may be empty. Names the one that refused, where there are several, and what
+    /// could not be taken.
     pub fn judge_message(&self) -> Result<String, LaunchError> {
         let message = self.read(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)?.unwrap_or_default();
-        let message = String::from_utf8_lossy(&message);
-        let message = message.trim_end();
+        let mut message = String::from_utf8_lossy(&message).trim_end().to_owned();
+        if !self.left_out.is_empty() {
+            let line_end = if message.is_empty() { "" } else { "\n" };
+            message.push_str(&format!("{line_end}[left out: {}]", self.left_out.join(", ")));
+        }
         Ok(match &self.refused_by {
-            None => message.to_owned(),
+            None => message,
             Some(validator) if message.is_empty() => format!("{validator} refused it"),
             Some(validator) => format!("{validator}: {message}"),
         })
@@ -253,6 +260,8 @@ pub struct Validators {
     constants: Constants,
     limits: LaunchLimits,
     is_interactive: bool,
+    /// Files of the feedback directory on which the verdict or the score depends.
+    decisive: Vec<&'static str>,
     /// How often a submission is run on a testcase at most, where it may be run more than once.
     passes_max: Option<u64>,
     /// Of their build scripts.
@@ -268,6 +277,8 @@ struct Program {
     files: Vec<ProgramFile>,
     command: Command,
     limits: LaunchLimits,
+    /// Files of the feedback directory on which the verdict or the score depends.
+    decisive: Vec<&'static str>,
     /// What it says without being run.
     standard_checker: Option<Checker>,
 }
@@ -279,6 +290,8 @@ impl Validators {
         let constants = package.constants.clone();
         let is_interactive = matches!(package.validation, Validation::Custom { interactive: true, .. });
         let is_multi_pass = matches!(package.validation, Validation::Custom { multi_pass: true, .. });
+        let scores: &[_] = if package.grading.scoring { &[SCORE, SCORE_MULTIPLIER] } else { &[] };
+        let decisive = is_multi_pass.then_some(NEXT_PASS).into_iter().chain(scores.iter().copied()).collect();
         let package = &package.limits;
         let passes_max = is_multi_pass.then_some(package.validation_passes);
         let (wall_ms, idle_ms) = launch::clock_limits(package.validation_time_limit_ms);
@@ -304,6 +317,7 @@ impl Validators {
             constants,
             limits,
             is_interactive,
+            decisive,
             passes_max,
             compiling,
             built: Mutex::new(None),
@@ -359,7 +373,8 @@ impl Validators {
                     let (command, files) = program.prepare(pass)?;
                     let tool =
                         slot.run_tool(&command, &program.given(&files, Some(output)), program.limits)?;
-                    Validated { accepted: program.accepts(&tool)?, feedback: Feedback::of(tool.files) }
+                    let accepted = program.accepts(&tool)?;
+                    Validated { accepted, feedback: Feedback::of(tool) }
                 }
             };
             if !validated.accepted {
@@ -438,7 +453,7 @@ impl Validators {
         command.argv.extend(arguments.iter().cloned());
         let tool = slot.run_tool(&command, &validator.given(&files, None), validator.limits)?;
         let accepted = validator.accepts(&tool)?;
-        Ok(Validated { accepted, feedback: Feedback::of(tool.files) })
+        Ok(Validated { accepted, feedback: Feedback::of(tool) })
     }
 
     /// Lets a submission talk to the first validator, which runs in `beside`.
@@ -467,7 +482,7 @@ impl Validators {
             Err(_) if talk.stalled && talk.ran.observation.stop == Stop::Wall => None,
             says => Some(says?),
         };
-        let feedback = Feedback::of(talk.tool.files);
+        let feedback = Feedback::of(talk.tool);
         Ok(Talked { ran: talk.ran, says, validator_ended_first: talk.tool_ended_first, feedback })
     }
 
@@ -512,8 +527,15 @@ impl Validators {
         let validator = || source.path.clone();
         if source.standard_checker.is_some() && !self.is_interactive {
             let (files, command, limits) = (Vec::new(), Command::default(), self.limits);
-            let standard_checker = source.standard_checker;
-            return Ok(Program { path: source.path.clone(), files, command, limits, standard_checker });
+            let (decisive, standard_checker) = (Vec::new(), source.standard_checker);
+            return Ok(Program {
+                path: source.path.clone(),
+                files,
+                command,
+                limits,
+                decisive,
+                standard_checker,
+            });
         }
         if scripts::is_scripted(&source.path, &source.files) {
             let error = |error| match error {
@@ -522,8 +544,8 @@ impl Validators {
             };
             let built = scripts::build(slot, languages, &self.root, &self.constants, source, &self.compiling);
             let scripts::Built { files, command } = built.map_err(error)?;
-            let limits = self.limits;
-            return Ok(Program { path: source.path.clone(), files, command, limits, standard_checker: None });
+            let (path, limits, decisive) = (source.path.clone(), self.limits, self.decisive.clone());
+            return Ok(Program { path, files, command, limits, decisive, standard_checker: None });
         }
         // A single file, perhaps with headers beside it, or a directory.
         let folder = if source.files.contains(&source.path) {
@@ -565,8 +587,8 @@ impl Validators {
             ..self.limits
         };
         let command = run::run_command(language, &program, self.limits.memory_bytes);
-        let (path, files) = (source.path.clone(), program);
-        Ok(Program { path, files, command, limits, standard_checker: None })
+        let (path, files, decisive) = (source.path.clone(), program, self.decisive.clone());
+        Ok(Program { path, files, command, limits, decisive, standard_checker: None })
     }
 }
 
@@ -607,12 +629,25 @@ impl Program {
         ToolInput { files, directories: &[FEEDBACK], stdin: output, leaves }
     }
 
+    /// What could not be taken of its feedback directory and yet matters: the files that decide, or all of it where the
+    /// validator is to find it again in the next pass. Odd files beside those are nobody's business.
+    fn missing_of<'a>(&self, tool: &'a Tool) -> Vec<&'a str> {
+        let goes_on =
+            self.decisive.contains(&NEXT_PASS) && tool.files.iter().any(|file| file.name == NEXT_PASS);
+        let matters = |left: &&LeftOut| {
+            let decides = self.decisive.contains(&left.name.as_str());
+            goes_on || decides || left.name == FEEDBACK && !self.decisive.is_empty()
+        };
+        tool.refused.iter().filter(matters).map(|left| left.what.as_str()).collect()
+    }
+
     /// What its exit code says, if it is one of the two that say something.
     fn accepts(&self, tool: &Tool) -> Result<bool, ValidatorError> {
         let run = &tool.ran.observation;
+        let missing = self.missing_of(tool);
         let what = match (run.stop, run.exit) {
-            (Stop::None, Exit::Code(ACCEPTED | WRONG)) if !tool.refused.is_empty() => {
-                format!("left what is not allowed: {}", tool.refused.join(", "))
+            (Stop::None, Exit::Code(ACCEPTED | WRONG)) if !missing.is_empty() => {
+                format!("left what is not allowed: {}", missing.join(", "))
             }
             (Stop::None, Exit::Code(ACCEPTED | WRONG))
                 if tool.ran.stderr_bytes > self.limits.output_bytes =>

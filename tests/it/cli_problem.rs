@@ -716,15 +716,6 @@ fn a_script_that_cannot_be_used_is_our_fault_with_the_reason() {
         ([("run", "#!/bin/bash\r\nexit 42\r\n"), ("x", "")], "interpreter \"/bin/bash\\r\""),
         ([("run", "\x7fELF"), ("x", "")], "exited with code 127 instead of 42 or 43"),
         ([("run", "exit 0"), ("x", "")], "exited with code 0 instead of 42 or 43"),
-        // What scripts and validators leave in the feedback directory.
-        ([("run", "ln -s /etc/passwd $3/judgemessage.txt; exit 42"), ("x", "")], "is not a plain file"),
-        ([("run", "echo x > $3/a; ln $3/a $3/b; exit 43"), ("x", "")], "is not a plain file"),
-        ([("run", "rmdir $3; exit 42"), ("x", "")], "`.feedback` is not there"),
-        ([("run", "head -c 2000000 /dev/zero > $3/huge; exit 42"), ("x", "")], "`.feedback/huge` is larger"),
-        (
-            [("run", "for i in $(seq 200); do echo > $3/$i; done; exit 42"), ("x", "")],
-            "more files than allowed",
-        ),
         ([("run", "head -c 2000000 /dev/zero >&2; exit 42"), ("x", "")], "too much to standard error"),
         ([("run", "head -c 2000000 /dev/zero; exit 42"), ("x", "")], "wrote too much"),
     ] {
@@ -737,6 +728,75 @@ fn a_script_that_cannot_be_used_is_our_fault_with_the_reason() {
         let findings = lines.last().unwrap()["findings"].as_array().unwrap();
         let mut told = findings.iter().map(|finding| &finding["what"]).chain([&line["reason"]]);
         assert!(told.any(|told| told.as_str().unwrap().contains(expected)), "{files:?}: {lines:#?}");
+    }
+}
+
+#[test]
+fn odd_files_in_the_feedback_directory_decide_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let judged = |yaml: &str, validator: &str| {
+        scripted_by(&package, &[("run", validator)]);
+        fs::write(package.join("problem.yaml"), yaml).unwrap();
+        let options = ["--json", "--testcase", "secret/1"];
+        let verify = [&["problem", "verify", package.to_str().unwrap()], &options[..]].concat();
+        assize(folder.path(), &verify).json_lines().remove(0)
+    };
+    let plain = "name: A\nvalidation: custom\nlimits: {validation_output: 1}\n";
+    let large = "head -c 2000000 /dev/zero > $3/judgemessage.txt";
+    let many = "for i in $(seq 150); do ln -s x $3/link$i; done";
+    for (odd, note) in [
+        ("mkdir $3/judgemessage.txt", ""),
+        ("printf 'caf\\351' > $3/judgemessage.txt", "caf\u{fffd}"),
+        ("ln -s $1 $3/judgemessage.txt", "[left out: `.feedback/judgemessage.txt` is not a plain file]"),
+        (
+            "echo x > $3/a; ln $3/a $3/b; echo said > $3/judgemessage.txt",
+            "said\n[left out: `.feedback/a` is not a plain file, `.feedback/b` is not a plain file]",
+        ),
+        ("rmdir $3", "[left out: `.feedback` is not there]"),
+        (large, "[left out: `.feedback/judgemessage.txt` is larger than allowed]"),
+        (many, "[left out: `.feedback/link1` is not a plain file, "),
+        (
+            "for i in $(seq 150); do echo > $3/$i; done",
+            "[left out: `.feedback` holds more files than allowed]",
+        ),
+        ("ln -s $1 $3/score.txt", "[left out: `.feedback/score.txt` is not a plain file]"),
+        ("mkdir $3/score.txt $3/nextpass.in", ""),
+    ] {
+        for (code, verdict) in [(42, "AC"), (43, "WA")] {
+            let line = judged(plain, &format!("{odd}\nexit {code}\n"));
+            let row = &line["testcases"][0];
+            assert_eq!(
+                (&line["got"], &row["verdict"]),
+                (&verdict.into(), &verdict.into()),
+                "{odd}: {line:#}"
+            );
+            assert!(row["message"].as_str().unwrap().starts_with(note), "{odd}: {line:#}");
+        }
+    }
+    // What decides must be readable.
+    let scoring = "name: A\ntype: scoring\nvalidation: custom score\nlimits: {validation_output: 1}\n";
+    let give = |odd: &str| format!("echo 1 > $3/score.txt; {odd}; exit 42");
+    assert_eq!(judged(scoring, &give("ln -s x $3/link"))["got"], "AC");
+    for (yaml, odd, what) in [
+        (scoring, "ln -sf $1 $3/score.txt", "`.feedback/score.txt` is not a plain file"),
+        (scoring, "for i in $(seq 150); do echo > $3/$i; done", "`.feedback` holds more files than allowed"),
+        (scoring, many, "`.feedback` holds more files than allowed"),
+        (
+            &plain.replace("custom", "custom multi-pass"),
+            "ln -s $1 $3/nextpass.in",
+            "`.feedback/nextpass.in` is not",
+        ),
+        // It would not find that again.
+        (
+            &plain.replace("custom", "custom multi-pass"),
+            "ln -s $1 $3/a; cp $1 $3/nextpass.in",
+            "`.feedback/a` is not",
+        ),
+    ] {
+        let line = judged(yaml, &give(odd));
+        assert_eq!(line["got"], "JE", "{odd}: {line:#}");
+        assert!(line["reason"].as_str().unwrap().contains(what), "{odd}: {line:#}");
     }
 }
 

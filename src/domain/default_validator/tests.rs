@@ -210,7 +210,10 @@ fn flags_are_parsed_or_refused() {
     assert_eq!(flags(""), Flags::default());
     // Of two the last counts.
     assert_eq!(flags("case_sensitive case_sensitive"), flags("case_sensitive"));
-    assert_eq!(flags("float_tolerance 1 case_sensitive float_tolerance 2"), flags("case_sensitive float_tolerance 2"));
+    assert_eq!(
+        flags("float_tolerance 1 case_sensitive float_tolerance 2"),
+        flags("case_sensitive float_tolerance 2")
+    );
     let repeated = |text: &str| Flags::repeated(&text.split_whitespace().collect::<Vec<_>>());
     assert_eq!(repeated("case_sensitive float_tolerance 1 case_sensitive"), Some("case_sensitive"));
     assert_eq!(repeated("float_tolerance 1 float_absolute_tolerance 1"), None);
