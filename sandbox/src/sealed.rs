@@ -81,7 +81,8 @@ impl SealedFile {
 
     /// The same bytes in another file, of the same times.
     pub(crate) fn copy(&self, name: &str) -> io::Result<Self> {
-        let copy = Self::from_reader(name, self.reader())?;
+        // The descriptor that leaves no mark: whoever is given this file or its next copy would see the time of this one.
+        let copy = Self::from_reader(name, File::from(self.reopen()?))?;
         let metadata = self.file.metadata()?;
         let time = |seconds, nanoseconds| TimeSpec::new(seconds, nanoseconds);
         let read = time(metadata.atime(), metadata.atime_nsec());
