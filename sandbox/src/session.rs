@@ -230,6 +230,10 @@ impl<'slot> Session<'slot> {
             // What it had been sent ahead dies with it, and is sent again to the next.
             self.cell = None;
             self.sent = 0;
+            if self.open.again {
+                // Asked for now, the next one is ready when its run comes. What fails here is tried again then, and told.
+                let _ = self.connect();
+            }
         }
         ran.report.layers.clone_from(&self.layers);
         let mut fds = fds.into_iter();
@@ -316,8 +320,8 @@ fn check_run(profile: Profile, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Whether the other side has closed, without waiting.
+/// Whether the other side has closed, without waiting. It may have said something before that has not been heard.
 fn is_closed(socket: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::empty())];
     poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].any().unwrap_or(true)
 }
