@@ -18,7 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, read};
 
 use crate::client::{answer, channel};
-use crate::run::IDLE_PART;
+use crate::run::{IDLE_PART, monotonic_us};
 use crate::wire::Answer;
 use crate::{End, Outcome, RunSpec, SandboxError, Session};
 
@@ -60,11 +60,16 @@ pub struct PairOutcome {
     pub stalled: bool,
 }
 
-/// One half while it runs.
+/// One half while it runs. Times are microseconds of the monotonic clock as its cell saw it: however late we hear of
+/// what it does, we do not take it for idle before it was.
 struct Running {
     outcome: Option<(Outcome, u64)>,
-    /// The last time at which it was seen to have worked, and its CPU time then.
-    worked: (Instant, Duration),
+    /// The last time at which it was seen to have worked.
+    worked_us: u64,
+    /// Its CPU time then, in microseconds.
+    worked_cpu_us: u64,
+    /// The last time of which anything is known.
+    heard_us: u64,
 }
 
 /// Runs two programs at once, each reading what the other writes.
@@ -86,7 +91,8 @@ pub fn run_pair<'slots>(
 ) -> Result<PairOutcome, SandboxError> {
     let ((first, first_spec), (second, second_spec)) = (first, second);
     let mut sessions = [first, second];
-    let ran = run(&mut sessions, [first_spec, second_spec], Duration::from_millis(idle_ms), partner);
+    let idle_us = idle_ms.saturating_mul(1000);
+    let ran = run(&mut sessions, [first_spec, second_spec], idle_us, partner);
     if ran.is_err() {
         for session in &mut sessions {
             session.give_up();
@@ -98,7 +104,7 @@ pub fn run_pair<'slots>(
 fn run(
     sessions: &mut [&mut Session<'_>; 2],
     specs: [&RunSpec<'_>; 2],
-    idle: Duration,
+    idle_us: u64,
     partner: impl Fn(Half, &Outcome) -> Partner,
 ) -> Result<PairOutcome, SandboxError> {
     let (there, back) = (pipe()?, pipe()?);
@@ -110,11 +116,11 @@ fn run(
     for session in sessions.iter_mut() {
         session.send_ahead()?;
     }
-    let start = Instant::now();
-    let mut halves = [0, 1].map(|_| Running { outcome: None, worked: (start, Duration::ZERO) });
+    let start_us = monotonic_us();
+    let mut halves = [0, 1].map(|_| Running::from(start_us));
     // What those that we end have come to.
     let mut ended: [Option<End>; 2] = [None; 2];
-    let mut heard = start;
+    let mut heard = Instant::now();
     while halves.iter().any(|half| half.outcome.is_none()) {
         let thrown_away = [0, 1].map(|half| unread[half].as_ref().filter(|_| halves[half].outcome.is_some()));
         let Ready { cells, pipes } = wait(sessions, &halves, thrown_away, heard)?;
@@ -129,7 +135,7 @@ fn run(
                 return Err(SandboxError::Lost { during: "running a pair" });
             };
             match answer::<Answer>(cell, patience, "running a pair")? {
-                (Answer::Progress { cpu_us }, _) => halves[half].note(Duration::from_micros(cpu_us)),
+                (Answer::Progress { cpu_us, at_us }, _) => halves[half].note(cpu_us, at_us),
                 (Answer::Ran(ran), fds) => {
                     let outcome = sessions[half].take(*ran?, fds)?;
                     let which = if half == 0 { Half::First } else { Half::Second };
@@ -146,14 +152,13 @@ fn run(
                             }
                         }
                     }
-                    halves[half].outcome = Some(outcome);
                     // Who waited for it has something to do now.
-                    halves[1 - half].worked.0 = Instant::now();
+                    halves[1 - half].worked_us = outcome.1;
+                    halves[half].outcome = Some(outcome);
                 }
             }
         }
-        let idles = |half: &Running| half.outcome.is_some() || half.worked.0.elapsed() >= idle;
-        if ended == [None; 2] && halves.iter().all(idles) {
+        if ended == [None; 2] && halves.iter().all(|half| half.outcome.is_some() || half.idles_for(idle_us)) {
             for half in (0..2).filter(|half| halves[*half].outcome.is_none()) {
                 ended[half] = Some(End::WallLimit { idle: true });
                 sessions[half].cancel();
@@ -177,11 +182,23 @@ fn run(
 }
 
 impl Running {
-    fn note(&mut self, cpu: Duration) {
-        let (since, cpu_then) = self.worked;
-        if cpu.saturating_sub(cpu_then) * IDLE_PART > since.elapsed() {
-            self.worked = (Instant::now(), cpu);
+    fn from(start_us: u64) -> Running {
+        Running { outcome: None, worked_us: start_us, worked_cpu_us: 0, heard_us: start_us }
+    }
+
+    /// Takes in that it had used so much CPU time at that moment.
+    fn note(&mut self, cpu_us: u64, at_us: u64) {
+        self.heard_us = at_us;
+        if cpu_us.saturating_sub(self.worked_cpu_us).saturating_mul(IDLE_PART.into())
+            > at_us.saturating_sub(self.worked_us)
+        {
+            (self.worked_us, self.worked_cpu_us) = (self.worked_us.max(at_us), cpu_us);
         }
+    }
+
+    /// Whether it is known to have done nothing for so long.
+    fn idles_for(&self, idle_us: u64) -> bool {
+        self.heard_us.saturating_sub(self.worked_us) >= idle_us
     }
 }
 

@@ -130,7 +130,7 @@ impl Ready {
 }
 
 /// The host's monotonic clock, in microseconds.
-fn monotonic_us() -> u64 {
+pub(crate) fn monotonic_us() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     now.as_micros() as u64
 }
@@ -525,7 +525,7 @@ impl Runner {
             }
             if let Some(every) = progress {
                 if told.elapsed() >= every {
-                    let answer = Answer::Progress { cpu_us: cpu.as_micros() as u64 };
+                    let answer = Answer::Progress { cpu_us: cpu.as_micros() as u64, at_us: monotonic_us() };
                     io_step("telling the progress", wire::send(session.as_fd(), &answer, &[], self.key))?;
                     told = Instant::now();
                 }

@@ -83,8 +83,8 @@ pub(crate) struct Run {
 /// Cell to judge, while a program runs and when it has run; then with standard output and the collected files.
 #[derive(Debug, Encode, Decode)]
 pub(crate) enum Answer {
-    /// CPU time so far, in microseconds.
-    Progress { cpu_us: u64 },
+    /// CPU time until `at_us` of the monotonic clock, both in microseconds.
+    Progress { cpu_us: u64, at_us: u64 },
     /// It was carried out, or it failed through our fault.
     Ran(Result<Box<RanWell>, Failure>),
 }
