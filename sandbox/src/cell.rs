@@ -10,12 +10,13 @@ use seccompiler::BpfProgram;
 
 use crate::confine::Armed;
 use crate::error::Failure;
-use crate::run::{InputFile, OomScore, Ready, Runner};
+use crate::root::{self, Streams as Named};
+use crate::run::{OomScore, Ready, Runner, Streams};
 use crate::sys::{self, Forked, Image, Key, Stack};
 use crate::warden::Warden;
 use crate::warm::{self, Waiting, Warm};
-use crate::wire::{self, Answer, Open, Opened, Run};
-use crate::{Layer, Profile, confine, root, run};
+use crate::wire::{self, Answer, Ask, Open, Opened};
+use crate::{Layer, Profile, confine, run};
 
 /// After this many runs a cell asks to be replaced.
 const RUNS_MAX: u32 = 10_000;
@@ -39,13 +40,14 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
     }
     let mut key = Key::NONE;
     let armed = confine::arm(warden.identity.may_set_groups, warden.network_is_shared);
-    let mut ahead = armed.map(|armed| Shut { armed, warm: Warm::None });
+    let mut ahead = armed.map(Ahead::Armed);
     if let Some(expected) = &expected {
-        ahead = ahead.and_then(|ahead| shut(&warden, expected, Vec::new(), ahead.armed));
+        ahead = ahead.and_then(|ahead| ahead.shut(&warden, expected, Vec::new())).map(Ahead::Shut);
         // After a failure half-way nobody knows whether the filter is in place; the key does no harm without it.
         key = warden.filters.key;
     }
-    let ready = if expected.is_some() { Ready::make(&warden.groups, &Warm::None, key).ok() } else { None };
+    let ready = expected
+        .and_then(|expected| Ready::make(&warden.groups, &Warm::None, expected.needs.talks, key).ok());
     let Some((open, fds)) = wire::receive::<Open>(internal.as_fd(), key)? else {
         return Ok(());
     };
@@ -54,11 +56,10 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
     };
     let session = handed.session.try_clone()?;
     let key = warden.filters.key;
-    let (mut runner, layers) =
-        match ahead.and_then(|ahead| enter(warden, &open, handed, ahead, expected.is_some())) {
-            Ok(ready) => ready,
-            Err(failure) => return wire::send(session.as_fd(), &Opened::Err(failure), &[], key),
-        };
+    let (mut runner, layers) = match ahead.and_then(|ahead| enter(warden, &open, handed, ahead)) {
+        Ok(ready) => ready,
+        Err(failure) => return wire::send(session.as_fd(), &Opened::Err(failure), &[], key),
+    };
     wire::send(session.as_fd(), &Opened::Ok(layers), &[], key)?;
     match ready {
         Some(ready) => runner.ready = Some(ready),
@@ -67,18 +68,23 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
     serve(&mut runner, &session, open.profile, key)
 }
 
-/// Runs the program for every message on `session`, until it closes or this cell retires.
+/// Does what every message on `session` asks for, until it closes or this cell retires.
 fn serve(runner: &mut Runner, session: &OwnedFd, profile: Profile, key: Key) -> io::Result<()> {
-    for count in 1..=RUNS_MAX {
-        let Some((run, fds)) = wire::receive::<Run>(session.as_fd(), key)? else {
-            return Ok(());
-        };
-        match runner.run(&run, fds, session) {
-            Ok((mut ran, fds)) => {
-                let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut count = 0;
+    while let Some((ask, fds)) = wire::receive::<Ask>(session.as_fd(), key)? {
+        let answer = match ask {
+            Ask::Pipes => runner.pipes().map(|pipes| (Answer::Pipes, pipes.into(), false)),
+            Ask::Run(run) => runner.run(&run, fds, session).map(|(mut ran, fds)| {
+                count += 1;
                 ran.retires = count == RUNS_MAX || is_doubtful(profile, &ran.report);
                 let retires = ran.retires;
-                wire::send(session.as_fd(), &Answer::Ran(Ok(Box::new(ran))), &numbers, key)?;
+                (Answer::Ran(Ok(Box::new(ran))), fds, retires)
+            }),
+        };
+        match answer {
+            Ok((answer, fds, retires)) => {
+                let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+                wire::send(session.as_fd(), &answer, &numbers, key)?;
                 if retires {
                     return Ok(());
                 }
@@ -118,9 +124,27 @@ impl Handed {
     }
 }
 
-/// What a cell has become when it is confined for good.
+/// What a cell has become when its job comes.
+enum Ahead {
+    Armed(Armed),
+    Shut(Shut),
+}
+
+impl Ahead {
+    /// Confines this process for `open`, unless that has been done.
+    fn shut(self, warden: &Warden, open: &Open, files: Vec<Option<OwnedFd>>) -> Result<Shut, Failure> {
+        match self {
+            Ahead::Armed(armed) => shut(warden, open, files, armed),
+            Ahead::Shut(shut) => Ok(shut),
+        }
+    }
+}
+
+/// A cell that is confined for good.
 struct Shut {
-    armed: Armed,
+    layers: Vec<Layer>,
+    oom_score: OomScore,
+    streams: Named,
     warm: Warm,
 }
 
@@ -129,31 +153,29 @@ fn shut(
     warden: &Warden,
     open: &Open,
     files: Vec<Option<OwnedFd>>,
-    mut armed: Armed,
+    Armed { mut layers, mut oom_score, devices }: Armed,
 ) -> Result<Shut, Failure> {
-    let layers = &mut armed.layers;
     let last_pid = if open.profile == Profile::Run { root::last_pid().ok() } else { None };
     if last_pid.as_ref().is_some_and(|file| root::scatter_pids(file).is_ok()) {
         layers.push(confine::layer("pids", "start at a random number, so that they do not count runs"));
     }
     let reach = root::fill(open, files)?;
+    let streams = devices.streams(open)?;
     layers.extend(confine::close(open.profile, &reach, &warden.policy)?);
     let filter = warden.filters.of(open);
     let warm = match &last_pid {
         // What fails here costs time and nothing else.
         Some(last_pid) if open.warm => {
-            fork_interpreter(open, last_pid, filter, &mut armed.oom_score, warden.filters.key)
-                .unwrap_or(Warm::None)
+            fork_interpreter(open, last_pid, filter, &mut oom_score, warden.filters.key).unwrap_or(Warm::None)
         }
         _ => Warm::None,
     };
-    let layers = &mut armed.layers;
     layers.extend(confine::lock(filter)?);
     layers.push(confine::layer("rlimits", "STACK CPU FSIZE NPROC NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO"));
     layers.extend(warden.groups.layers());
     layers.extend(warden.pinned.map(|core| confine::layer("pinned", &format!("core {core}"))));
     layers.push(confine::layer("user", &warden.identity.describe()));
-    Ok(Shut { armed, warm })
+    Ok(Shut { layers, oom_score, streams, warm })
 }
 
 /// Forks the process that is to be the job's interpreter, into a pid namespace of its own. The fork does not return.
@@ -194,13 +216,7 @@ fn image(open: &Open, fd: Option<OwnedFd>) -> Result<Image, Failure> {
 }
 
 /// Takes the job in, confining this process first if that has not been done ahead of time.
-fn enter(
-    warden: Warden,
-    open: &Open,
-    handed: Handed,
-    mut ahead: Shut,
-    is_shut: bool,
-) -> Result<(Runner, Vec<Layer>), Failure> {
+fn enter(warden: Warden, open: &Open, handed: Handed, ahead: Ahead) -> Result<(Runner, Vec<Layer>), Failure> {
     let io_step = |what: &'static str| move |error: io::Error| Failure::step(what, &error);
     let program = open.argv.first().ok_or_else(|| Failure::InvalidJob("there is no program".to_owned()))?;
     let mut files: Vec<Option<OwnedFd>> = handed.files.into_iter().map(Some).collect();
@@ -223,14 +239,11 @@ fn enter(
     // A build's files go into its tmpfs, which stays writable; a run's must be there before the root is closed.
     let (before, after) =
         if open.profile == Profile::Run { (files, Vec::new()) } else { (Vec::new(), files) };
-    if !is_shut {
-        ahead = shut(&warden, open, before, ahead.armed)?;
-    }
+    let Shut { layers, oom_score, streams, warm } = ahead.shut(&warden, open, before)?;
     if open.profile == Profile::Build {
         root::make_directories(open)?;
     }
     root::place_all(open, after)?;
-    let Shut { armed: Armed { layers, oom_score, input }, warm } = ahead;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
         profile: open.profile,
@@ -245,7 +258,7 @@ fn enter(
         oom_score,
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
         files_bytes,
-        input: InputFile::new(input),
+        streams: Streams::new(streams, open.needs.talks, warden.filters.key),
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
         buffer: vec![0; run::OUTPUT_BUFFER_BYTES],
         ready: None,

@@ -252,7 +252,7 @@ fn job(arguments: &RunArguments, profile: Profile) -> io::Result<Job> {
         (path.to_owned(), text.to_owned())
     });
     let needs =
-        Needs { runtime_calls: arguments.runtime_calls, stand_ins: stand_ins.collect(), links: Vec::new() };
+        Needs { runtime_calls: arguments.runtime_calls, stand_ins: stand_ins.collect(), ..Needs::default() };
     let mut root = arguments.root.clone();
     if root.is_empty() {
         let usual = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"].map(PathBuf::from);

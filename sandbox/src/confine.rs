@@ -1,6 +1,6 @@
 //! How a fresh process becomes a confined cell, in two halves: [`arm`] before the job is known, [`lock`] after.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 
 use landlock::{
@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid};
 use seccompiler::BpfProgram;
 
 use crate::error::Failure;
-use crate::root::{self, Reach, WORK};
+use crate::root::{self, Devices, Reach, WORK};
 use crate::run::OomScore;
 use crate::{Layer, Policy, Profile, sys};
 
@@ -34,8 +34,8 @@ pub(crate) const INSIDE_ID: u32 = 1;
 pub(crate) struct Armed {
     pub(crate) layers: Vec<Layer>,
     pub(crate) oom_score: OomScore,
-    /// The file that holds a run's input for whoever opens it by name.
-    pub(crate) input: File,
+    /// Where the names of the standard streams are.
+    pub(crate) devices: Devices,
 }
 
 /// The first half, in new namespaces whose maps are written: what does not depend on the job, done ahead of time.
@@ -61,12 +61,12 @@ pub(crate) fn arm(may_set_groups: bool, network_is_shared: bool) -> Result<Armed
     if fs::write("/proc/sys/user/max_user_namespaces", "0").is_ok() {
         layers.push(layer("nested_user_namespaces", "off: max_user_namespaces is 0"));
     }
-    let input = root::prepare()?;
+    let devices = root::prepare()?;
     // Whether a page fault gets a huge page depends on the host's mood, and with it the CPU time of the program.
     if sys::prctl(libc::PR_SET_THP_DISABLE, 1).is_ok() {
         layers.push(layer("huge_pages", "off, so that CPU time is repeatable"));
     }
-    Ok(Armed { layers, oom_score, input })
+    Ok(Armed { layers, oom_score, devices })
 }
 
 /// The second half begins: gives up files and everything that a program could gain by `exec`. Mounting is done, which

@@ -45,7 +45,7 @@ pub struct Job {
     pub warm: bool,
 }
 
-/// What the runtime of a language needs beyond its profile. Each widens the confinement of this job alone.
+/// What a program needs beyond its profile. Most widen the confinement of this job alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Needs {
     /// The calls of `filters/runtimes.json` in [`Profile::Run`]: descriptors to wait with, which lead nowhere and die with
@@ -56,6 +56,9 @@ pub struct Needs {
     pub stand_ins: Vec<(String, String)>,
     /// Links that are to exist in the root, as absolute paths with their targets, for the same reason: `/proc/self/exe`.
     pub links: Vec<(String, String)>,
+    /// To be the first half of pairs, with a `/dev/stdin` and `/dev/stdout` that lead to its partner. Where it is run
+    /// alone, its `/dev/stdin` is a FIFO that nobody writes to.
+    pub talks: bool,
 }
 
 /// One file in `/w`.

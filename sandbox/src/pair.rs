@@ -107,11 +107,17 @@ fn run(
     idle_us: u64,
     partner: impl Fn(Half, &Outcome) -> Partner,
 ) -> Result<PairOutcome, SandboxError> {
-    let (there, back) = (pipe()?, pipe()?);
+    for (session, spec) in sessions.iter_mut().zip(specs) {
+        session.get_ready_for_half(spec, PROGRESS_MS)?;
+    }
+    let (back, there) = match sessions[0].pipes()? {
+        Some([stdin, to_stdin, stdout, to_stdout]) => ((stdin, to_stdin), (stdout, to_stdout)),
+        None => (pipe()?, pipe()?),
+    };
     // What each half reads.
     let mut unread = [Some(copy(&back.0)?), Some(copy(&there.0)?)];
-    sessions[0].get_ready_for_half(specs[0], PROGRESS_MS, [back.0, there.1])?;
-    sessions[1].get_ready_for_half(specs[1], PROGRESS_MS, [there.0, back.1])?;
+    sessions[0].give_pipes([back.0, there.1]);
+    sessions[1].give_pipes([there.0, back.1]);
     // Both are ready before either starts, so that neither waits for the other's confinement.
     for session in sessions.iter_mut() {
         session.send_ahead()?;
@@ -135,22 +141,22 @@ fn run(
                 return Err(SandboxError::Lost { during: "running a pair" });
             };
             match answer::<Answer>(cell, patience, "running a pair")? {
+                (Answer::Pipes, _) => return Err(SandboxError::Lost { during: "running a pair" }),
                 (Answer::Progress { cpu_us, at_us }, _) => halves[half].note(cpu_us, at_us),
                 (Answer::Ran(ran), fds) => {
                     let outcome = sessions[half].take(*ran?, fds)?;
                     let which = if half == 0 { Half::First } else { Half::Second };
+                    if let Some(pipe) = &unread[half] {
+                        // Nobody else has that end any more, so that its flags are ours.
+                        channel("minding a pair's pipe", set_nonblocking(pipe))?;
+                    }
                     match partner(which, &outcome.0) {
                         _ if halves[1 - half].outcome.is_some() || ended[1 - half].is_some() => {}
                         Partner::Ends => {
                             ended[1 - half] = Some(End::PartnerEnded);
                             sessions[1 - half].cancel();
                         }
-                        Partner::WritesOn => {
-                            // Nobody else has that end any more, so that its flags are ours.
-                            if let Some(pipe) = &unread[half] {
-                                channel("minding a pair's pipe", set_nonblocking(pipe))?;
-                            }
-                        }
+                        Partner::WritesOn => {}
                     }
                     // Who waited for it has something to do now.
                     halves[1 - half].worked_us = outcome.1;

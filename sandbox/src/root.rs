@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::pivot_root;
+use nix::unistd::{mkfifo, pivot_root};
 
 use crate::Profile;
 use crate::error::Failure;
@@ -25,20 +25,36 @@ pub(crate) const WORK: &str = "/w";
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
 
 /// Where programs look for their input by name. There is no `/proc` to which such names lead elsewhere, so it is a file
-/// with a copy of the input.
+/// with a copy of the input, or a FIFO for what a partner writes.
 pub(crate) const STDIN: &str = "/dev/stdin";
+/// FIFOs that are the standard output and error of programs, for those that open them by name too.
+pub(crate) const STDOUT: &str = "/dev/stdout";
+pub(crate) const STDERR: &str = "/dev/stderr";
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
 
 /// What the program can reach, for Landlock to confirm.
 pub(crate) struct Reach {
     pub(crate) read_only: Vec<PathBuf>,
+    /// Devices and FIFOs, to be read and written.
     pub(crate) devices: Vec<PathBuf>,
 }
 
+/// What programs find by the names of their standard streams.
+pub(crate) struct Streams {
+    /// A file to be written to, or the reading end of a FIFO, which does not block.
+    pub(crate) stdin: File,
+    /// Reading ends that do not block.
+    pub(crate) stdout: File,
+    pub(crate) stderr: File,
+}
+
+/// `/dev` through a mount of its own, which stays writable when the root does not.
+pub(crate) struct Devices(OwnedFd);
+
 /// Swaps the root for an empty tmpfs with the devices in it. The host's files stay reachable below [`OLD`] until
-/// [`fill`] is done. Gives the file [`STDIN`], to be written to when nobody else can any more.
-pub(crate) fn prepare() -> Result<File, Failure> {
+/// [`fill`] is done.
+pub(crate) fn prepare() -> Result<Devices, Failure> {
     let none = None::<&str>;
     // Nothing that we mount may show on the host.
     step("making all mounts private", mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))?;
@@ -58,25 +74,45 @@ pub(crate) fn prepare() -> Result<File, Failure> {
             crate::sys::bind(source.as_fd(), &c_string(device)?, READ_ONLY | libc::MOUNT_ATTR_NOEXEC),
         )?;
     }
-    io_step("making /dev/fd", fs::create_dir("/dev/fd").and_then(|()| symlink(STDIN, "/dev/fd/0")))?;
-    // Scripts complain there. What they say by that name is lost, which is better than that they end of it.
-    io_step("making /dev/stderr", symlink("/dev/null", "/dev/stderr"))?;
-    io_step("making /dev/stdin", input_file())
+    io_step("making the standard streams' names", name_streams())
 }
 
-/// Makes [`STDIN`] and opens it through a mount of its own, which stays writable when the root does not.
-fn input_file() -> io::Result<File> {
+fn name_streams() -> io::Result<Devices> {
+    fs::create_dir("/dev/fd")?;
+    for (number, name) in [STDIN, STDOUT, STDERR].into_iter().enumerate() {
+        symlink(name, format!("/dev/fd/{number}"))?;
+    }
     File::create_new(STDIN)?.set_permissions(Permissions::from_mode(0o444))?;
-    let devices = crate::sys::detached(File::open("/dev")?.as_fd())?;
-    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
-    let file = openat(&devices, "stdin", flags, Mode::empty());
-    Ok(file?.into())
+    make_fifo(STDOUT)?;
+    make_fifo(STDERR)?;
+    Ok(Devices(crate::sys::detached(File::open("/dev")?.as_fd())?))
+}
+
+impl Devices {
+    /// Opens what [`fill`] has left there for `job`.
+    pub(crate) fn streams(&self, job: &Open) -> Result<Streams, Failure> {
+        let open = |name: &str, flags| {
+            let opened = openat(&self.0, name, flags | OFlag::O_CLOEXEC, Mode::empty());
+            step_named("opening the standard stream", name, opened).map(File::from)
+        };
+        let reading_end = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        Ok(Streams {
+            stdin: open("stdin", if job.needs.talks { reading_end } else { OFlag::O_RDWR })?,
+            stdout: open("stdout", reading_end)?,
+            stderr: open("stderr", reading_end)?,
+        })
+    }
+}
+
+fn make_fifo(path: &str) -> io::Result<()> {
+    Ok(mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?)
 }
 
 /// Fills the root for `job`, drops the host's files and makes what is left read-only.
 pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Failure> {
     let old = old_root()?;
-    let mut reach = Reach { read_only: Vec::new(), devices: DEVICES.map(PathBuf::from).to_vec() };
+    let devices = DEVICES.into_iter().chain([STDOUT, STDERR]).map(PathBuf::from);
+    let mut reach = Reach { read_only: Vec::new(), devices: devices.collect() };
     for path in &job.root {
         if let Some(bound) = bind(&old, path)? {
             reach.read_only.push(bound);
@@ -89,6 +125,11 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
     for (path, target) in &job.needs.links {
         let link = place_for_stand_in(path)?;
         io_step_named("making the link", path, symlink(target, link))?;
+    }
+    if job.needs.talks {
+        io_step("making /dev/stdin a FIFO", fs::remove_file(STDIN).and_then(|()| make_fifo(STDIN)))?;
+        // The cell opens both ends.
+        reach.devices.push(STDIN.into());
     }
     io_step("creating /w", fs::create_dir(WORK))?;
     if job.profile == Profile::Build {

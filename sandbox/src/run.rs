@@ -5,21 +5,22 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{Mode, fstat};
 use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::uio::pread;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::pipe2;
 
 use crate::cgroup::SlotGroups;
 use crate::child::{self, Plan};
 use crate::collect;
 use crate::error::Failure;
+use crate::root::{self, Streams as Named};
 use crate::sys::{self, Image, Key, Reaped, Spawned, Stack};
 use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
@@ -57,7 +58,7 @@ pub(crate) struct Runner {
     /// Cores that the program can use at once.
     pub(crate) cores: u32,
     pub(crate) files_bytes: u64,
-    pub(crate) input: InputFile,
+    pub(crate) streams: Streams,
     pub(crate) stack: Stack,
     pub(crate) buffer: Vec<u8>,
     /// What the next run needs, made while nothing is asked of us.
@@ -68,46 +69,62 @@ pub(crate) struct Runner {
     pub(crate) file_names: Vec<String>,
 }
 
-/// The file that programs find as `/dev/stdin`: a copy of what a run reads.
-pub(crate) struct InputFile {
-    file: File,
+/// What programs find by the names of their standard streams: a copy of the input, and the FIFOs that their output goes
+/// through. Programs that run one after another have the same; nothing of the one is to reach the next.
+pub(crate) struct Streams {
+    stdin: File,
+    /// Whether a partner writes what is read.
+    is_fifo: bool,
+    /// How much of a copy there is, in bytes.
     bytes: u64,
+    stdout: Rc<File>,
+    stderr: Rc<File>,
 }
 
-impl InputFile {
-    /// An empty one.
-    pub(crate) fn new(file: File) -> Self {
-        Self { file, bytes: 0 }
+impl Streams {
+    /// Takes over what there is, nothing of it used yet.
+    pub(crate) fn new(Named { stdin, stdout, stderr }: Named, is_fifo: bool, key: Key) -> Self {
+        for fifo in [&stdout, &stderr] {
+            // A larger pipe means fewer switches; a host that refuses it (pipe-user-pages-soft) is only slower.
+            let _ = sys::fcntl(fifo.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, key);
+        }
+        Self { stdin, is_fifo, bytes: 0, stdout: Rc::new(stdout), stderr: Rc::new(stderr) }
     }
 
-    /// Takes the last run's input out of it.
-    fn clear(&mut self, key: Key) -> io::Result<()> {
+    /// Takes the last run's input and output out of them, and the times at which it came.
+    fn clear(&mut self, key: Key, buffer: &mut [u8]) -> io::Result<()> {
         if self.bytes > 0 {
-            sys::empty(self.file.as_fd(), key)?;
+            sys::empty(self.stdin.as_fd(), key)?;
             self.bytes = 0;
+        }
+        let talks = if self.is_fifo { Some(&self.stdin) } else { None };
+        for fifo in talks.into_iter().chain([&*self.stdout, &*self.stderr]) {
+            while let Got::Bytes(_) = read(fifo, buffer)? {}
+            sys::touch(fifo.as_fd(), key)?;
         }
         Ok(())
     }
 
-    /// Puts a run's input into it when it is clear. Nobody runs who could read it yet, or still.
+    /// Puts a run's input where it is found by name. Nobody runs who could read it yet, or still.
     fn fill(&mut self, input: Option<&OwnedFd>, buffer: &mut [u8]) -> io::Result<()> {
-        let Some(input) = input else { return Ok(()) };
+        let Some(input) = input.filter(|_| !self.is_fifo) else { return Ok(()) };
         loop {
             // The descriptor's own place is the program's.
             let count = pread(input, buffer, self.bytes.cast_signed())?;
             if count == 0 {
                 return Ok(());
             }
-            self.file.write_all_at(&buffer[..count], self.bytes)?;
+            self.stdin.write_all_at(&buffer[..count], self.bytes)?;
             self.bytes += count as u64;
         }
     }
 }
 
-/// Pipes, a place for the output, and where the meters stood before the run.
+/// Where the output is written to and kept, and where the meters stood before the run.
 pub(crate) struct Ready {
-    stdout: (File, OwnedFd),
-    stderr: (File, OwnedFd),
+    /// None where a pair is to come: its partner would not see the last one's end if there were another writer.
+    stdout: Option<OwnedFd>,
+    stderr: OwnedFd,
     kept: File,
     /// Empty input. Opened for each run: a program can change the flags of what it opened or was given, and in one that
     /// runs share the next would see them.
@@ -117,10 +134,10 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    pub(crate) fn make(groups: &SlotGroups, warm: &Warm, key: Key) -> Result<Ready, Failure> {
+    pub(crate) fn make(groups: &SlotGroups, warm: &Warm, talks: bool, key: Key) -> Result<Ready, Failure> {
         Ok(Ready {
-            stdout: pipe(key)?,
-            stderr: pipe(key)?,
+            stdout: if talks { None } else { Some(open_fifo(root::STDOUT, OFlag::O_WRONLY)?) },
+            stderr: open_fifo(root::STDERR, OFlag::O_WRONLY)?,
             kept: File::from(io_step("making the output file", sys::memfd(c"stdout", key))?),
             null: io_step("opening /dev/null", File::open("/dev/null"))?.into(),
             before: clocks(groups, warm)?,
@@ -143,14 +160,11 @@ fn clocks(groups: &SlotGroups, warm: &Warm) -> Result<Clocks, Failure> {
     Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", groups.cpu_us())? })
 }
 
-fn pipe(key: Key) -> Result<(File, OwnedFd), Failure> {
-    let (ours, theirs) =
-        pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::step("making a pipe", &errno.into()))?;
-    // Non-blocking on our end alone: the two ends of a pipe have separate flags. A larger pipe means fewer
-    // switches; a host that refuses it (pipe-user-pages-soft) is only slower.
-    io_step("setting up a pipe", sys::fcntl(ours.as_fd(), libc::F_SETFL, libc::O_NONBLOCK, key))?;
-    let _ = sys::fcntl(ours.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, key);
-    Ok((File::from(ours), theirs))
+/// Opens an end for a program, by a name that leads through the read-only root: it can change nothing of the FIFO. It has
+/// flags of its own, whatever the program makes of them.
+fn open_fifo(name: &str, end: OFlag) -> Result<OwnedFd, Failure> {
+    nix::fcntl::open(name, end | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| Failure::step(format!("opening {name}"), &errno.into()))
 }
 
 /// Resources and their hard limits.
@@ -201,8 +215,8 @@ impl OomScore {
 
 /// The reading ends of a program's output, and what came out so far.
 struct Output {
-    stdout: Option<File>,
-    stderr: Option<File>,
+    stdout: Option<Rc<File>>,
+    stderr: Option<Rc<File>>,
     kept: File,
     stdout_bytes: u64,
     stdout_bytes_max: u64,
@@ -269,7 +283,7 @@ impl Tally {
 impl Runner {
     /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
     pub(crate) fn get_ready(&mut self) {
-        self.ready = Ready::make(&self.groups, &self.warm, self.key).ok();
+        self.ready = Ready::make(&self.groups, &self.warm, self.streams.is_fifo, self.key).ok();
     }
 
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
@@ -288,24 +302,26 @@ impl Runner {
             Err(errno) => return Err(Failure::step("looking at the input", &errno.into())),
         };
         // First, since the limit may be lower than what the last input takes.
-        io_step("clearing /dev/stdin", self.input.clear(self.key))?;
+        if !is_pair {
+            io_step("clearing the streams", self.streams.clear(self.key, &mut self.buffer))?;
+        }
         self.limit(&limits, input_bytes)?;
-        io_step("copying the input to /dev/stdin", self.input.fill(input, &mut self.buffer))?;
+        io_step("copying the input to /dev/stdin", self.streams.fill(input, &mut self.buffer))?;
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
         if self.warm.is_some() {
             self.warm_up(run, is_pair);
-            self.limit(&limits, self.input.bytes)?;
+            self.limit(&limits, self.streams.bytes)?;
         }
         let rlimits = self.rlimits(&limits);
         let ready = match self.ready.take() {
             Some(ready) => ready,
-            None => Ready::make(&self.groups, &self.warm, self.key)?,
+            None => Ready::make(&self.groups, &self.warm, self.streams.is_fifo, self.key)?,
         };
         let Ready { stdout, stderr, kept, null, before, oom_kills: oom_kills_before } = ready;
-        let ((stdout_ours, stdout_theirs), (stderr_ours, stderr_theirs)) = (stdout, stderr);
         let mut output = Output {
-            stdout: Some(stdout_ours),
-            stderr: Some(stderr_ours),
+            // What one half of a pair writes is the other's.
+            stdout: (!is_pair).then(|| Rc::clone(&self.streams.stdout)),
+            stderr: Some(Rc::clone(&self.streams.stderr)),
             kept,
             stdout_bytes: 0,
             stdout_bytes_max: limits.stdout_bytes,
@@ -315,8 +331,12 @@ impl Runner {
             buffer: std::mem::take(&mut self.buffer),
         };
         let stdin = given.first().unwrap_or(&null);
-        let stdout = given.get(1).unwrap_or(&stdout_theirs);
-        let descriptors = [stdin.as_raw_fd(), stdout.as_raw_fd(), stderr_theirs.as_raw_fd()];
+        let stdout = match stdout {
+            None if !is_pair => Some(open_fifo(root::STDOUT, OFlag::O_WRONLY)?),
+            other => other,
+        };
+        let out = given.get(1).or(stdout.as_ref()).ok_or_else(|| lost("standard output"))?;
+        let descriptors = [stdin.as_raw_fd(), out.as_raw_fd(), stderr.as_raw_fd()];
         let start = Instant::now();
         let started = match &self.warm {
             Warm::Frozen(frozen) => {
@@ -325,7 +345,6 @@ impl Runner {
             }
             _ => self.spawn(&descriptors, &rlimits)?,
         };
-        drop((stdout_theirs, stderr_theirs));
 
         // Whatever happens from here on, nothing of this run may live on.
         let watched = match started.failed {
@@ -339,8 +358,8 @@ impl Runner {
         let ended_us = monotonic_us();
         let cleaned = self.kill_the_rest()?;
         // Our copies of a pair's pipes kept the other half from noticing this end before we did. So whichever end is
-        // seen first was first.
-        drop(given);
+        // seen first was first. Those of the FIFOs kept them from ending while the program might still open them.
+        drop((given, stdout, stderr));
         if self.profile == Profile::Build {
             io_step("relaxing the cgroup's limit", self.groups.relax())?;
         }
@@ -369,7 +388,7 @@ impl Runner {
             Profile::Build => io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?,
         };
         let (memory_bytes_peak, memory_meter) = match cgroup_peak {
-            Some(peak) => (peak.saturating_sub(self.input.bytes), MemoryMeter::CgroupPeak),
+            Some(peak) => (peak.saturating_sub(self.streams.bytes), MemoryMeter::CgroupPeak),
             None => (tally.maxrss_bytes, MemoryMeter::MaxRss),
         };
         let status = tally.status.ok_or_else(|| lost("the program's status"))?;
@@ -409,6 +428,21 @@ impl Runner {
             layers: Vec::new(),
         };
         Ok((RanWell { report, stderr: output.stderr_kept, ended_us, files: names, retires: false }, fds))
+    }
+
+    /// The reading and the writing end of what the next run's program reads, then of what it writes: the FIFOs that it
+    /// finds by name.
+    pub(crate) fn pipes(&mut self) -> Result<[OwnedFd; 4], Failure> {
+        if !self.streams.is_fifo {
+            return Err(Failure::InvalidJob(
+                "a program that was not to talk is asked for its pipes".to_owned(),
+            ));
+        }
+        io_step("clearing the streams", self.streams.clear(self.key, &mut self.buffer))?;
+        let [stdin, stdout] = [root::STDIN, root::STDOUT];
+        // The writing ends first, since a reading end waits for one.
+        let (to_stdin, to_stdout) = (open_fifo(stdin, OFlag::O_WRONLY)?, open_fifo(stdout, OFlag::O_WRONLY)?);
+        Ok([open_fifo(stdin, OFlag::O_RDONLY)?, to_stdin, open_fifo(stdout, OFlag::O_RDONLY)?, to_stdout])
     }
 
     /// Sets the limits of the slot's groups.
@@ -658,7 +692,7 @@ fn wait_for<'a>(
 impl Output {
     /// What a program can still write to.
     fn pipes(&self) -> impl Iterator<Item = &File> {
-        self.stdout.iter().chain(&self.stderr)
+        self.stdout.iter().chain(&self.stderr).map(Rc::as_ref)
     }
 
     /// Reads some of what is there; false when there is nothing for now or for ever.
@@ -718,7 +752,7 @@ enum Got {
     End,
 }
 
-fn read(pipe: &mut File, buffer: &mut [u8]) -> io::Result<Got> {
+fn read(mut pipe: &File, buffer: &mut [u8]) -> io::Result<Got> {
     loop {
         match pipe.read(buffer) {
             Ok(0) => return Ok(Got::End),

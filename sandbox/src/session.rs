@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::client::{READY_MAX, Slot, answer, channel, pair};
 use crate::root::is_plain;
 use crate::sys::{Key, MESSAGE_FDS_MAX};
-use crate::wire::{self, Answer, Open, Opened, RanWell, Run};
+use crate::wire::{self, Answer, Ask, Open, Opened, RanWell, Run};
 use crate::{Layer, Limits, Outcome, Profile, RunSpec, SandboxError, SealedFile, Stdin};
 
 /// How much longer than its wall limit a run may take before its slot is given up.
@@ -128,7 +128,7 @@ impl<'slot> Session<'slot> {
                 return Err(SandboxError::Lost { during: "sending a run" });
             };
             let numbers: Vec<RawFd> = asked.fds.iter().map(AsRawFd::as_raw_fd).collect();
-            match wire::send(cell.as_fd(), &asked.run, &numbers, Key::NONE) {
+            match wire::send(cell.as_fd(), &Ask::Run(Box::new(asked.run.clone())), &numbers, Key::NONE) {
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
                 {
@@ -176,22 +176,46 @@ impl<'slot> Session<'slot> {
         match answer::<Answer>(cell, asked.patience, "running a program")? {
             (Answer::Ran(ran), fds) => self.take(*ran?, fds).map(|(outcome, _)| outcome),
             // Only pairs ask for it.
-            (Answer::Progress { .. }, _) => Err(SandboxError::Lost { during: "running a program" }),
+            (Answer::Progress { .. } | Answer::Pipes, _) => {
+                Err(SandboxError::Lost { during: "running a program" })
+            }
         }
     }
 
-    /// Gets ready for one half of a pair, which reads and writes `pipes`: nothing runs yet.
+    /// Gets ready for one half of a pair: nothing runs yet.
     pub(crate) fn get_ready_for_half(
         &mut self,
         spec: &RunSpec<'_>,
         progress_ms: u64,
-        pipes: [OwnedFd; 2],
     ) -> Result<(), SandboxError> {
         check_run(self.open.profile, spec)?;
         self.forget();
-        self.asked.push_back(Asked::new(spec, Some(progress_ms), pipes.into()));
+        self.asked.push_back(Asked::new(spec, Some(progress_ms), Vec::new()));
         self.get_cell()?;
         self.opened()
+    }
+
+    /// When that is done: the reading and the writing end of what the program is to read, then of what it is to write, if
+    /// it finds them by name.
+    pub(crate) fn pipes(&mut self) -> Result<Option<[OwnedFd; 4]>, SandboxError> {
+        let Some(cell) = self.cell.as_ref().filter(|_| self.open.needs.talks) else {
+            return Ok(None);
+        };
+        channel("asking for pipes", wire::send(cell.as_fd(), &Ask::Pipes, &[], Key::NONE))?;
+        match answer::<Answer>(cell, READY_MAX, "asking for pipes")? {
+            (Answer::Pipes, fds) => {
+                fds.try_into().map(Some).map_err(|_| SandboxError::Lost { during: "asking for pipes" })
+            }
+            (Answer::Ran(Err(failure)), _) => Err(failure.into()),
+            _ => Err(SandboxError::Lost { during: "asking for pipes" }),
+        }
+    }
+
+    /// What the half reads from and writes to.
+    pub(crate) fn give_pipes(&mut self, pipes: [OwnedFd; 2]) {
+        if let Some(asked) = self.asked.front_mut() {
+            asked.fds = pipes.into();
+        }
     }
 
     /// The cell's socket, and how long the oldest run's answer may take.

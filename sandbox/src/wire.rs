@@ -68,9 +68,18 @@ pub(crate) struct OpenFile {
 /// Cell to judge, by the session's socket: ready.
 pub(crate) type Opened = Result<Vec<Layer>, Failure>;
 
-/// Judge to cell, by the session's socket, with a descriptor for standard input unless it is empty. One half of a
-/// pair has descriptors for standard input and output, in this order.
+/// Judge to cell, by the session's socket.
 #[derive(Debug, Encode, Decode)]
+pub(crate) enum Ask {
+    /// For the pipes that [`Needs::talks`] promises.
+    Pipes,
+    /// For a run, with a descriptor for standard input unless it is empty. One half of a pair has descriptors for standard
+    /// input and output, in this order.
+    Run(Box<Run>),
+}
+
+/// A run that is asked for.
+#[derive(Debug, Clone, Encode, Decode)]
 pub(crate) struct Run {
     pub(crate) limits: Limits,
     pub(crate) collect: Vec<Collect>,
@@ -85,7 +94,9 @@ pub(crate) struct Run {
 pub(crate) enum Answer {
     /// CPU time until `at_us` of the monotonic clock, both in microseconds.
     Progress { cpu_us: u64, at_us: u64 },
-    /// It was carried out, or it failed through our fault.
+    /// With the reading and the writing end of what the next run's program reads, then of what it writes.
+    Pipes,
+    /// The run was carried out, or what was asked for failed through our fault.
     Ran(Result<Box<RanWell>, Failure>),
 }
 

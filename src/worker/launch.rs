@@ -575,7 +575,8 @@ impl Confined<'_> {
         idle_ms: u64,
     ) -> Result<Talk, LaunchError> {
         let profile = profile_of(program.command);
-        let job = job(profile, program.command, program.files)?;
+        let mut job = job(profile, program.command, program.files)?;
+        job.needs.talks = true;
         let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
         let (tool_job, tool_spec) = tool_job(partner.command, &partner.input, partner.limits)?;
         // The tool comes to its own end whatever becomes of the program.
@@ -668,6 +669,7 @@ fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job
             runtime_calls: command.needs.runtime_calls,
             stand_ins: command.needs.stand_ins.clone().into_iter().collect(),
             links: command.needs.links.clone().into_iter().collect(),
+            talks: false,
         },
         argv: command.argv.clone(),
         env: command.env.clone(),

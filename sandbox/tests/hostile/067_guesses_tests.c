@@ -31,7 +31,19 @@ int main(void) {
     MUST_FAIL(unlink("/dev/stdin"));
     MUST_FAIL(rename("/dev/stdin", "/dev/x"));
     MUST_FAIL(link("/dev/stdin", "/w/x"));
-    MUST_FAIL(open("/dev/fd/1", O_WRONLY));
+    // So has the output, and nothing can be left about it.
+    int named = open("/dev/fd/1", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    MUST_BE(named >= 0);
+    MUST_FAIL(fchmod(named, 0666));
+    MUST_FAIL(futimens(named, NULL));
+    MUST_FAIL(fchmod(2, 0666));
+    MUST_FAIL(futimens(2, NULL));
+    MUST_FAIL(chmod("/dev/stdout", 0666));
+    MUST_FAIL(utimensat(AT_FDCWD, "/dev/stdout", NULL, 0));
+    MUST_FAIL(syscall(SYS_setxattr, "/dev/stdout", "user.x", "x", 1, 0));
+    MUST_FAIL(unlink("/dev/stdout"));
+    MUST_FAIL(rename("/dev/stdout", "/dev/x"));
+    MUST_FAIL(link("/dev/stdout", "/w/x"));
     MUST_FAIL(open("/dev/fd/3", O_RDONLY));
     MUST_FAIL(syscall(SYS_mount, "proc", "/w", "proc", 0, 0));
     return verdict();

@@ -8,6 +8,15 @@ int main(int argc, char **argv) {
         MUST_BE(fcntl(fd, F_GETFD) == 0);
     }
     MUST_BE(lseek(0, 0, SEEK_CUR) <= 0);
+    // What went through the FIFOs, and when.
+    const char *fifos[] = {"/dev/stdout", "/dev/stderr"};
+    for (int i = 0; i < 2; i++) {
+        char left;
+        struct stat times;
+        MUST_BE(stat(fifos[i], &times) == 0 && memcmp(&times.st_atim, &times.st_mtim, sizeof times.st_atim) == 0);
+        MUST_BE(memcmp(&times.st_ctim, &times.st_mtim, sizeof times.st_atim) == 0);
+        MUST_BE(read(open(fifos[i], O_RDONLY | O_NONBLOCK), &left, 1) == -1 && errno == EAGAIN);
+    }
     // What a process inherits.
     char cwd[64] = "";
     MUST_BE(getcwd(cwd, sizeof cwd) && strcmp(cwd, "/w") == 0);
@@ -45,6 +54,7 @@ int main(int argc, char **argv) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
     lseek(0, 17, SEEK_SET);
+    fputs("left", stderr);
     chdir("/");
     sigfillset(&mask);
     sigprocmask(SIG_SETMASK, &mask, 0);

@@ -51,7 +51,9 @@ impl Two {
 
     /// Python programs in the profiles that a submission and a validator have.
     fn python(&mut self, submission: &str, validator: &str) -> PairOutcome {
-        self.talk(&python(Profile::Run, submission), &python(Profile::Build, validator), generous())
+        let mut submission = python(Profile::Run, submission);
+        submission.needs.talks = true;
+        self.talk(&submission, &python(Profile::Build, validator), generous())
     }
 }
 
@@ -96,6 +98,36 @@ fn a_session_runs_pairs_and_single_runs_in_turn() {
         exits(&outcome.expect("it runs"), Exit::Exited(0), Exit::Exited(42));
         let alone = first.run(&first_spec).expect("it runs");
         assert_eq!(stdout(&alone), "500\n");
+    }
+}
+
+/// A program that is to talk finds its partner by the names of its streams, and nothing of the pair before.
+#[test]
+fn a_partner_is_found_by_name() {
+    let by_name = "
+import sys
+sys.stdin, sys.stdout = open('/dev/stdin'), open('/dev/stdout', 'w')
+";
+    // What it says last is not listened to, and what it says then is not read.
+    let verbose = "
+print('left ' * 100, flush=True)
+";
+    let taciturn = KEEPER_OF_42.replace("sys.exit(42)", "print('left', flush=True); sys.exit(42)");
+    let mut two = Two::new();
+    for profile in [Profile::Run, Profile::Build] {
+        let mut guesser = python(profile, &format!("{by_name}{GUESSER}{verbose}"));
+        guesser.needs.talks = true;
+        let answerer = python(Profile::Build, &taciturn);
+        let mut first = two.one.open(&guesser).expect("a session opens");
+        let mut second = two.other.open(&answerer).expect("a session opens");
+        let limits = if profile == Profile::Run { generous() } else { [generous()[1]; 2] };
+        let [first_spec, second_spec] = limits.map(|limits| RunSpec::new(Stdin::Null, limits));
+        for _ in 0..3 {
+            let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, partner);
+            let outcome = outcome.expect("it runs");
+            assert_eq!(String::from_utf8_lossy(&outcome.second.stderr), "8\n", "{outcome:?}");
+            exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+        }
     }
 }
 

@@ -42,7 +42,6 @@ with open('/dev/stdin') as named: first = named.read()
 with open('/dev/fd/0') as named: assert named.read() == first
 rest = sys.stdin.read()
 assert rest == first, (len(rest), len(first))
-open('/dev/stderr', 'w').write('for nobody')
 print(len(first), first[:3], first[-3:])
 ";
     let mut place = Place::new();
@@ -64,6 +63,63 @@ print(len(first), first[:3], first[-3:])
         }
         let outcome = session.run(&RunSpec::new(Stdin::Null, roomy(profile))).expect("it runs");
         assert_eq!(stdout(&outcome), "0  \n", "nothing of the last input is left");
+    }
+}
+
+/// And their output, which comes with what they write without its name, however often they open and close it.
+#[test]
+fn the_output_is_found_by_name() {
+    let source = "
+import os, sys, time
+print('one', flush=True)
+with open('/dev/stdout', 'w') as named: named.write('two\\n')
+with open('/dev/fd/1', 'a') as named: named.write('three\\n')
+os.close(1)
+time.sleep(0.05)
+assert os.open('/dev/stdout', os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) == 1
+print('four', flush=True)
+with open('/dev/stderr', 'w') as named: named.write('heard ')
+with open('/dev/fd/2', 'w') as named: named.write('too')
+";
+    let mut place = Place::new();
+    for (profile, warm) in [(Profile::Run, false), (Profile::Build, false), (Profile::Run, true)] {
+        if warm && !place.can_warm() {
+            continue;
+        }
+        let job = Job { warm, ..python(profile, source) };
+        let mut session = place.slot.open(&job).expect("a session opens");
+        for _ in 0..3 {
+            let outcome = session.run(&RunSpec::new(Stdin::Null, roomy(profile))).expect("it runs");
+            assert_eq!(stdout(&outcome), "one\ntwo\nthree\nfour\n", "{profile:?} {outcome:?}");
+            assert_eq!(String::from_utf8_lossy(&outcome.stderr), "heard too", "{profile:?}");
+        }
+    }
+}
+
+/// All runs of a session write through the same pipe.
+#[test]
+fn output_beyond_the_limit_is_not_the_next_runs() {
+    let mut place = Place::new();
+    let source = "
+import sys
+word = sys.stdin.read()
+if word == 'flood':
+    while True: print('x' * 1000); print('y' * 1000, file=sys.stderr)
+print(word)
+";
+    for warm in [false, true] {
+        let job = Job { warm, ..python(Profile::Run, source) };
+        let mut session = place.slot.open(&job).expect("a session opens");
+        for word in ["flood", "one", "flood", "flood", "two"] {
+            let input = SealedFile::from_bytes("input", word.as_bytes()).expect("a memfd can be made");
+            let limits = Limits { stdout_bytes: 10_000, ..roomy(Profile::Run) };
+            let outcome = session.run(&RunSpec::new(Stdin::Sealed(&input), limits)).expect("it runs");
+            if word == "flood" {
+                assert_eq!(outcome.report.end, End::OutputLimit, "{outcome:?}");
+            } else {
+                assert_eq!((stdout(&outcome), outcome.stderr.len()), (format!("{word}\n"), 0));
+            }
+        }
     }
 }
 
