@@ -145,14 +145,15 @@ async fn toolchains(languages: &Languages) -> Vec<Check> {
         let name = format!("language {}", language.id);
         let id = language.id.parse().ok();
         if let Some(offer) = id.as_ref().and_then(|id| found.by_language.get(id)) {
-            checks.push(check(&name, State::Good, offer.toolchain.clone(), ""));
+            let cure = match (language.better(), language.cure()) {
+                (Some(better), Some(cure)) => format!("{} {}: {cure}", better.package, better.version),
+                _ => String::new(),
+            };
+            checks.push(check(&name, State::Good, offer.toolchain.clone(), &cure));
             continue;
         }
         let reason = id.as_ref().and_then(|id| found.absent.get(id)).cloned().unwrap_or_default();
-        let cure = match language.debian_packages.is_empty() {
-            true => "install its compiler or interpreter".to_owned(),
-            false => format!("apt-get install {}", language.debian_packages.join(" ")),
-        };
+        let cure = language.cure().unwrap_or_else(|| "install its compiler or interpreter".to_owned());
         checks.push(check(&name, lack, reason, cure));
     }
     checks

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error_chain::chain;
-use crate::languages::{Language, Languages};
+use crate::languages::{Language, Languages, NpmPackage};
 use crate::worker::launch::{LaunchError, Launcher, SlotHandle};
 use crate::worker::{offers, trials};
 
@@ -24,7 +24,7 @@ pub(crate) enum LanguagesCommand {
     /// List the languages, their names and extensions, and whether their compilers are installed.
     List(LanguagesArgs),
     /// Print the Debian packages of the languages, a line each.
-    Packages(LanguagesArgs),
+    Packages(PackagesArgs),
     /// Judge the small programs of each language: accepted, not compiling, crashing, endless, greedy.
     Test(TestArgs),
 }
@@ -40,6 +40,17 @@ pub(crate) struct LanguagesArgs {
     /// Print one JSON object per language.
     #[arg(long)]
     json: bool,
+}
+
+/// Arguments of `assize languages packages`.
+#[derive(Debug, Args)]
+pub(crate) struct PackagesArgs {
+    #[command(flatten)]
+    which: LanguagesArgs,
+    /// Print what is installed from the npm registry instead: package, version, SHA-256 of its archive, folder that it is
+    /// unpacked to, and the shell's line that completes it there, with tabs between them.
+    #[arg(long)]
+    npm: bool,
 }
 
 /// Arguments of `assize languages test`.
@@ -91,12 +102,18 @@ fn list(args: &LanguagesArgs) -> anyhow::Result<Exit> {
                 "extensions": language.extensions,
                 "installed": missing.is_none(),
                 "debian_packages": language.debian_packages,
+                "home": language.home,
+                "better": language.better().map(said),
             }))?;
             continue;
         }
-        let state = match missing {
-            None => paint("installed", Colour::Green),
-            Some(_) => format!("apt-get install {}", language.debian_packages.join(" ")),
+        let state = match (missing, language.better()) {
+            (None, None) => paint("installed", Colour::Green),
+            (None, Some(better)) => {
+                let cure = language.cure().unwrap_or_default();
+                format!("{}, {} with {cure}", paint("installed", Colour::Green), said(better))
+            }
+            (Some(_), _) => language.cure().unwrap_or_default(),
         };
         let extensions = language.extensions.join(" .");
         output::line(&format!("{:12} {:24} .{extensions:24} {state}", language.id, language.name))?;
@@ -104,8 +121,21 @@ fn list(args: &LanguagesArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn packages(args: &LanguagesArgs) -> anyhow::Result<Exit> {
-    let languages = args.load()?;
+/// A package of the npm registry as people write it.
+fn said(npm: &NpmPackage) -> String {
+    format!("{} {}", npm.package, npm.version)
+}
+
+fn packages(args: &PackagesArgs) -> anyhow::Result<Exit> {
+    let languages = args.which.load()?;
+    if args.npm {
+        for home in languages.iter().flat_map(|language| &language.homes) {
+            if let Some(NpmPackage { package, version, sha256, prepare }) = &home.npm {
+                output::line(&format!("{package}\t{version}\t{sha256}\t{}\t{prepare}", home.path))?;
+            }
+        }
+        return Ok(Exit::Done);
+    }
     let packages: BTreeSet<&String> =
         languages.iter().flat_map(|language| &language.debian_packages).collect();
     for package in packages {
@@ -144,7 +174,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 async fn test_one(language: &Language, slot: &SlotHandle, json: bool, all: bool) -> anyhow::Result<Exit> {
     let id = &language.id;
     if let Some(missing) = offers::missing_program(language) {
-        let cure = format!("apt-get install {}", language.debian_packages.join(" "));
+        let cure = language.cure().unwrap_or_default();
         match json {
             true => {
                 output::json_line(&json!({ "id": id, "installed": false, "missing": missing, "cure": cure }))?

@@ -1,5 +1,6 @@
-//! The languages that submissions may be written in: one TOML file each, checked when it is read. Finding out whether
-//! a host has the compiler, and running it, is for the worker.
+//! The languages that submissions may be written in: one TOML file each, checked when it is read. Of the toolchains
+//! that a language may have, the best is chosen that this host has; finding out whether it works, and running it, is for
+//! the worker.
 //!
 //! # The file of a language
 //!
@@ -13,6 +14,7 @@
 //! | `{artifact}` | compile, run | name of the file that compiling leaves for the run |
 //! | `{entry}` | compile | where the program begins: the main class, or the main source without its extension |
 //! | `{memory_mib}` | run | the memory limit of the problem in MiB, without the overhead |
+//! | `{home}` | compile, run, version | the folder of the toolchain: the first of `[[homes]]` that this host has |
 //!
 //! Compiling starts in a writable directory that holds the sources and nothing else, and must leave `artifact` there
 //! with exit code 0; anything else is a compile error, told by what it printed. A language without `[compile]` runs
@@ -28,6 +30,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::domain::ids::Sha256Digest;
 
 mod java;
 pub mod sources;
@@ -125,6 +129,12 @@ pub struct Language {
     /// Debian packages that provide the compiler or interpreter, for `assize doctor`.
     #[serde(default)]
     pub debian_packages: Vec<String>,
+    /// Folders that its toolchain may be in, the best toolchain first; none where the commands say it all.
+    #[serde(default)]
+    pub homes: Vec<Home>,
+    /// The first of its homes that this host has, which `{home}` stands for.
+    #[serde(skip)]
+    pub home: Option<String>,
     /// How sources become the artifact; absent where the source is the artifact.
     pub compile: Option<Compile>,
     /// How the artifact is run.
@@ -133,6 +143,32 @@ pub struct Language {
     pub version: Version,
     /// A program that shows that the toolchain works.
     pub self_test: SelfTest,
+}
+
+/// A folder that a toolchain may be in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Home {
+    /// Where it is: an absolute path.
+    pub path: String,
+    /// What is unpacked there by `./assize languages install`; none where a Debian package brings it.
+    pub npm: Option<NpmPackage>,
+}
+
+/// A package of the npm registry that needs no other.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpmPackage {
+    /// Its name.
+    pub package: String,
+    /// The one version that is installed.
+    pub version: String,
+    /// The digest of that version's archive.
+    pub sha256: Sha256Digest,
+    /// A line for the shell that makes, in the unpacked folder, what the package does not bring; empty where nothing is
+    /// missing.
+    #[serde(default)]
+    pub prepare: String,
 }
 
 /// How the place where a program begins is found, where nobody states it.
@@ -480,7 +516,9 @@ impl Languages {
                 }
             }
         }
-        languages.by_id = files.into_iter().map(|(id, (_, language))| (id, language)).collect();
+        let is_there = |path: &str| Path::new(path).exists();
+        languages.by_id =
+            files.into_iter().map(|(id, (_, language))| (id, language.at_home(is_there))).collect();
         Ok(languages)
     }
 }
@@ -536,6 +574,33 @@ impl Language {
             what,
         })?;
         Ok(language)
+    }
+
+    /// This language with `{home}` replaced in its commands: by the first of its homes that is there, else by the last.
+    fn at_home(mut self, is_there: impl Fn(&str) -> bool) -> Language {
+        self.home = self.homes.iter().map(|home| &home.path).find(|path| is_there(path)).cloned();
+        let Some(home) = self.home.as_ref().or(self.homes.last().map(|home| &home.path)) else { return self };
+        let compile = self.compile.iter_mut().map(|compile| &mut compile.argv);
+        let run = std::iter::once(&mut self.run.argv).chain(&mut self.run.package_argv);
+        for word in compile.chain(run).chain([&mut self.version.argv]).flatten() {
+            *word = word.replace("{home}", home);
+        }
+        self
+    }
+
+    /// The package that would give it a better toolchain than the one that this host has, if it has one.
+    pub fn better(&self) -> Option<&NpmPackage> {
+        let best = self.homes.first()?;
+        best.npm.as_ref().filter(|_| self.home.as_ref().is_some_and(|home| *home != best.path))
+    }
+
+    /// What installs its toolchain, as a command, where that is known.
+    pub fn cure(&self) -> Option<String> {
+        match self.homes.first() {
+            Some(Home { npm: Some(_), .. }) => Some(format!("./assize languages install {}", self.id)),
+            _ if self.debian_packages.is_empty() => None,
+            _ => Some(format!("apt-get install {}", self.debian_packages.join(" "))),
+        }
     }
 
     /// The command that compiles. `sources` are the names of all source files, the main one first; `entry` is where
@@ -635,13 +700,14 @@ impl Language {
         if !(self.time_factor.is_finite() && (0.1..=100.0).contains(&self.time_factor)) {
             return Err(format!("time_factor: {} is not between 0.1 and 100", self.time_factor));
         }
+        self.homes.iter().try_for_each(Home::check)?;
+        let with_home = |placeholders: &[&'static str]| {
+            let home = self.homes.first().map(|_| "{home}");
+            placeholders.iter().copied().chain(home).collect::<Vec<_>>()
+        };
         if let Some(compile) = &self.compile {
-            check_command(
-                "compile",
-                &compile.argv,
-                &["{source}", "{sources}", "{artifact}", "{entry}"],
-                false,
-            )?;
+            let known = with_home(&["{source}", "{sources}", "{artifact}", "{entry}"]);
+            check_command("compile", &compile.argv, &known, false)?;
             check_surroundings("compile", &compile.env, &compile.roots, &compile.needs)?;
             if let Some(precompiled) = &compile.precompiled {
                 check_command("compile.precompiled", &precompiled.argv, &[], false)?;
@@ -660,18 +726,35 @@ impl Language {
         } else if self.artifact != self.source {
             return Err("without [compile] the artifact must be the source".to_owned());
         }
+        let known = with_home(&["{source}", "{sources}", "{artifact}", "{memory_mib}"]);
         for argv in [&self.run.argv].into_iter().chain(&self.run.package_argv) {
-            check_command("run", argv, &["{source}", "{sources}", "{artifact}", "{memory_mib}"], true)?;
+            check_command("run", argv, &known, true)?;
         }
         check_surroundings("run", &self.run.env, &self.run.roots, &self.run.needs)?;
         if self.run.processes_limit == 0 {
             return Err("run.processes_limit is 0".to_owned());
         }
-        check_command("version", &self.version.argv, &[], false)?;
+        check_command("version", &self.version.argv, &with_home(&[]), false)?;
         if self.self_test.source.trim().is_empty() || self.self_test.output.trim().is_empty() {
             return Err("self_test has no source or no output".to_owned());
         }
         Ok(())
+    }
+}
+
+impl Home {
+    fn check(&self) -> Result<(), String> {
+        if !is_plain(Path::new(&self.path)) {
+            return Err(format!("homes: {:?} is not an absolute path below /", self.path));
+        }
+        let Some(npm) = &self.npm else { return Ok(()) };
+        if let Some(name) = [&npm.package, &npm.version].into_iter().find(|name| !is_word(name)) {
+            return Err(format!("homes.npm: {name:?} is not a name"));
+        }
+        match npm.prepare.contains(['\n', '\t']) {
+            true => Err("homes.npm.prepare is more than a line, or has a tab".to_owned()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -749,12 +832,6 @@ fn check_surroundings(
             return Err(format!("{key}.env: {name:?} is not an environment variable"));
         }
     }
-    let is_plain = |path: &Path| {
-        path.is_absolute()
-            && path.components().collect::<PathBuf>() == *path
-            && !path.components().any(|component| component == std::path::Component::ParentDir)
-            && path.parent().is_some()
-    };
     for root in roots {
         if !is_plain(root) {
             return Err(format!("{key}.roots: {} is not an absolute path below /", root.display()));
@@ -766,6 +843,14 @@ fn check_surroundings(
         }
     }
     Ok(())
+}
+
+/// An absolute path below the root that says no more than it must.
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute()
+        && path.components().collect::<PathBuf>() == *path
+        && !path.components().any(|component| component == std::path::Component::ParentDir)
+        && path.parent().is_some()
 }
 
 fn standard_class() -> String {

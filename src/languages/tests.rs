@@ -231,6 +231,41 @@ fn only_programs_that_begin_with_a_header_get_it_precompiled() {
 }
 
 #[test]
+fn a_language_has_the_best_toolchain_that_is_there() {
+    let homes = format!(
+        "[[homes]]\npath = \"/opt/new\"\nnpm = {{ package = \"new-sh\", version = \"2.0\", sha256 = \"{}\" }}\n\
+         [[homes]]\npath = \"/opt/old\"\n[run]",
+        "0".repeat(64)
+    );
+    let text = MINIMAL
+        .replace("[run]", &homes)
+        .replace("\"{source}\"", "\"{home}/rc\", \"{source}\"")
+        .replace("--version", "{home}/version");
+    let chosen = |there: &[&str]| {
+        let language = Language::parse("sh.toml", &text).expect("a language");
+        let language = language.at_home(|path| there.contains(&path));
+        let commands = [language.run_argv(&["a.sh"], 0)[1].clone(), language.version.argv[1].clone()];
+        (language.home.clone(), commands.join(" "), language.better().map(|npm| npm.version.clone()))
+    };
+    let new = "/opt/new/rc /opt/new/version".to_owned();
+    let old = "/opt/old/rc /opt/old/version".to_owned();
+    assert_eq!(chosen(&["/opt/old", "/opt/new"]), (Some("/opt/new".to_owned()), new, None));
+    assert_eq!(chosen(&["/opt/old"]), (Some("/opt/old".to_owned()), old.clone(), Some("2.0".to_owned())));
+    assert_eq!(chosen(&[]), (None, old, None));
+    for (was, is, why) in [
+        ("/opt/new", "opt", ": homes: \"opt\" is not an absolute path below /"),
+        ("new-sh", "new sh", ": homes.npm: \"new sh\" is not a name"),
+        ("[run]", "[homes.npm]\npackage = \"a\"\n[run]", ":10: missing field `version`"),
+    ] {
+        let error = Language::parse("sh.toml", &text.replace(was, is)).expect_err(is).to_string();
+        assert_eq!(error, format!("sh.toml{why}"));
+    }
+    let homeless = MINIMAL.replace("{source}", "{home}");
+    let error = Language::parse("sh.toml", &homeless).expect_err("no home").to_string();
+    assert_eq!(error, "sh.toml: run.argv: unknown placeholder {home} in \"{home}\"");
+}
+
+#[test]
 fn time_factors_round_up() {
     let mut language = embedded().get("java").cloned().expect("Java");
     language.time_factor = 1.5;
@@ -341,7 +376,7 @@ fn impossible_files_are_refused() {
     check(
         "[run]",
         "colour = 1\n[run]",
-        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `package_codes`, `preference`, `for_tools`, `takes_extensions`, `entry`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `compile`, `run`, `version`, `self_test`",
+        ":5: unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `package_codes`, `preference`, `for_tools`, `takes_extensions`, `entry`, `source`, `artifact`, `routing_class`, `time_factor`, `debian_packages`, `homes`, `compile`, `run`, `version`, `self_test`",
     );
     check("\"sh\"", "\"Sh\"", ": id \"Sh\" is not a word of a-z and 0-9 that starts with a letter");
     check("\"sh\"", "\"a.b\"", ": id \"a.b\" is not a word of a-z and 0-9 that starts with a letter");

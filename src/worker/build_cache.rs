@@ -243,7 +243,7 @@ pub fn key(language: &Language, argv: &[String], sources: &Sources) -> Option<Sh
     for word in argv {
         add(word.as_bytes());
     }
-    add(toolchain(Path::new(argv.first()?))?.as_bytes());
+    add(toolchain(Path::new(argv.first()?), language.home.as_deref().map(Path::new))?.as_bytes());
     for files in [&sources.sources, &sources.others] {
         add(&(files.len() as u64).to_le_bytes());
         for file in files {
@@ -254,15 +254,16 @@ pub fn key(language: &Language, argv: &[String], sources: &Sources) -> Option<Sh
     Some(Sha256Digest::from_bytes(hasher.finalize().into()))
 }
 
-/// What tells one toolchain from another: the compiler's file, and the state of the system's packages.
-fn toolchain(compiler: &Path) -> Option<String> {
-    let path = compiler.canonicalize().ok()?;
+/// What tells one toolchain from another: the compiler's file, its folder, and the state of the system's packages.
+fn toolchain(compiler: &Path, home: Option<&Path>) -> Option<String> {
     let describe = |path: &Path| {
         let found = path.metadata().ok()?;
         Some(format!("{}:{}:{}:{}", path.display(), found.len(), found.mtime(), found.mtime_nsec()))
     };
+    let compiler = describe(&compiler.canonicalize().ok()?)?;
+    let home = home.and_then(describe).unwrap_or_default();
     let packages = describe(Path::new(PACKAGES)).unwrap_or_default();
-    Some(format!("{} {packages}", describe(&path)?))
+    Some(format!("{compiler} {home} {packages}"))
 }
 
 #[cfg(test)]
@@ -314,7 +315,13 @@ mod tests {
         let key_of = |language: &Language, argv: &[String], sources: &Sources| {
             key(language, argv, sources).expect("a shell is there")
         };
+        let home = tempfile::tempdir().expect("a folder");
+        let at_home = Language { home: Some(home.path().display().to_string()), ..c.clone() };
+        let before = key_of(&at_home, &shell, &base);
+        fs::write(home.path().join("upgraded"), "").expect("a file");
         let mut keys = vec![
+            before,
+            key_of(&at_home, &shell, &base),
             key_of(&c, &shell, &base),
             key_of(&c, &shell, &program(source("b.c", "int main;"), Vec::new())),
             key_of(&c, &shell, &program(source("a.c", "int main2;"), Vec::new())),
@@ -324,7 +331,7 @@ mod tests {
             key_of(&c, &["/bin/cat".to_owned()], &base),
             key_of(languages.get("cpp20").expect("C++"), &shell, &base),
         ];
-        assert_eq!(keys[0], key_of(&c, &shell, &base));
+        assert_eq!(keys[2], key_of(&c, &shell, &base));
         let count = keys.len();
         keys.sort_by_key(ToString::to_string);
         keys.dedup();

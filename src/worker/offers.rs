@@ -100,12 +100,14 @@ pub enum OfferError {
     },
 }
 
-/// A program of the language's commands that this host does not have; none where all are there.
+/// A program of the language's commands, or a folder of its toolchain, that this host does not have; none where all are
+/// there.
 pub fn missing_program(language: &Language) -> Option<&str> {
     let compile = language.compile.as_ref().and_then(|compile| compile.argv.first());
     let programs = [compile, language.run.argv.first(), language.version.argv.first()];
     let missing = |program: &&String| program.starts_with('/') && !Path::new(program).exists();
-    programs.into_iter().flatten().find(missing).map(String::as_str)
+    let home = language.homes.last().map(|home| &home.path).filter(|_| language.home.is_none());
+    programs.into_iter().flatten().find(missing).or(home).map(String::as_str)
 }
 
 /// Whether this host has the programs of a language. Whether they work is found out by [`self_test`].

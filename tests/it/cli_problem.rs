@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assize::domain::submission::JudgingEnd;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::cli::assize;
 use crate::harness::judge::{TestJudge, sample_package};
@@ -1110,6 +1110,71 @@ fn languages_are_listed_tried_out_and_named_with_their_packages() {
     assize(folder.path(), &["languages", "test", "--languages", odd, "--all", "odd"]).expect_code(0);
     write("/usr/bin/bash", "4");
     assize(folder.path(), &["languages", "test", "--languages", odd, "odd"]).expect_code(1);
+}
+
+#[test]
+fn of_two_toolchains_the_better_one_is_named_where_it_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let packages = assize(folder.path(), &["languages", "packages", "--npm", "kotlin", "c"]).expect_code(0);
+    let fields: Vec<&str> = packages.stdout.trim_end().split('\t').collect();
+    let [package, _version, sha256, home, _prepare] = fields[..] else { panic!("{}", packages.stdout) };
+    assert_eq!((package, sha256.len()), ("kotlin-compiler", 64));
+    assert!(home.starts_with("/usr/local/lib/"), "{home}");
+
+    let here = folder.path().display();
+    let text = format!(
+        "id = \"odd\"\nname = \"Odd\"\nsource = \"main.sh\"\nartifact = \"main.sh\"\n\
+         [[homes]]\npath = \"{here}/new\"\nnpm = {{ package = \"odd\", version = \"2.0\", sha256 = \"{sha256}\" }}\n\
+         [[homes]]\npath = \"{here}/old\"\n\
+         [run]\nargv = [\"/bin/sh\", \"{{home}}/sh\"]\nprocesses_limit = 1\n\
+         [version]\nargv = [\"/bin/sh\"]\n[self_test]\nsource = \"1\"\ninput = \"1 2\"\noutput = \"3\"\n"
+    );
+    let languages = folder.path().join("languages");
+    fs::create_dir(&languages).unwrap();
+    fs::write(languages.join("odd.toml"), text).unwrap();
+    let languages = languages.to_str().unwrap();
+    let list = || {
+        let listed = assize(folder.path(), &["languages", "list", "--json", "--languages", languages, "odd"]);
+        let line = listed.expect_code(0).json_lines().remove(0);
+        (line["installed"].as_bool().unwrap(), line["home"].clone(), line["better"].clone())
+    };
+    assert_eq!(list(), (false, Value::Null, Value::Null));
+    fs::create_dir(folder.path().join("old")).unwrap();
+    assert_eq!(list(), (true, json!(format!("{here}/old")), json!("odd 2.0")));
+    let shown = assize(folder.path(), &["languages", "list", "--languages", languages, "odd"]).expect_code(0);
+    assert!(shown.stdout.contains("odd 2.0 with ./assize languages install odd"), "{}", shown.stdout);
+    fs::create_dir(folder.path().join("new")).unwrap();
+    assert_eq!(list(), (true, json!(format!("{here}/new")), Value::Null));
+}
+
+#[test]
+fn kotlin_is_that_of_these_years_where_it_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed =
+        assize(folder.path(), &["languages", "list", "--json", "kotlin"]).expect_code(0).json_lines();
+    if listed[0]["installed"] != true || !listed[0]["better"].is_null() {
+        loudly(&format!("SKIPPED: {} was NOT tried out", listed[0]));
+        return;
+    }
+    // The language as it is, but for its program.
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/languages/kotlin.toml")).unwrap();
+    let (language, _) = text.split_once("[self_test]").unwrap();
+    let source = "
+enum class Way { LEFT, RIGHT }
+fun depth(n: Int): Int = if (n == 0) 0 else 1 + depth(n - 1)
+fun main() {
+    val read = buildList { addAll(readln().trim().split(' ').map(String::toLong)) }
+    check((0..<Way.entries.size).toList() == listOf(0, 1))
+    println(read.sum() + depth(200_000) - 200_000)
+}
+";
+    let languages = folder.path().join("languages");
+    fs::create_dir(&languages).unwrap();
+    let test = format!("[self_test]\nsource = '''{source}'''\ninput = \"1 2\"\noutput = \"3\"\n");
+    fs::write(languages.join("kotlin.toml"), format!("{language}{test}")).unwrap();
+    let languages = languages.to_str().unwrap();
+    let tried = assize(folder.path(), &["languages", "test", "--languages", languages, "--all", "kotlin"]);
+    assert!(tried.expect_code(0).stdout.contains("kotlinc 2."));
 }
 
 /// Past the capture of the test harness.
