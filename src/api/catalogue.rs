@@ -9,6 +9,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, OpenApi};
 
 use crate::domain::ids::{ProblemId, Sha256Digest};
+use crate::projection::rows::ProblemRow;
 
 use super::error::ApiError;
 use super::views::{
@@ -104,12 +105,20 @@ impl Catalogue {
         id: Path<String>,
         /// Wait (at most two seconds) until the answer is at least as new as this sequence.
         min_seq: Query<Option<u64>>,
+        /// The revision; the current one by default.
+        revision: Query<Option<u32>>,
     ) -> Result<ProblemAnswer, ApiError> {
         state.at_least(min_seq.0).await?;
         let unknown = || ApiError::not_found("problem", &id.0);
         let problem: ProblemId = id.0.parse().map_err(|_| unknown())?;
         let (row, sequence) = state.projection.read(|view| Ok((view.problem(&problem)?, view.sequence())))?;
-        let row = row.ok_or_else(unknown)?;
+        let is_wanted = |row: &ProblemRow| revision.0.is_none_or(|wanted| wanted == row.revision);
+        let row = match (row.filter(is_wanted), revision.0) {
+            (Some(row), _) => row,
+            (None, None) => return Err(unknown()),
+            // Of revisions that are no longer current, only the history knows.
+            (None, wanted) => ProblemRow::of(&packages::find(&state, &id.0, wanted).await?, sequence),
+        };
         let mut samples = Vec::with_capacity(row.samples.len());
         for sample in &row.samples {
             samples.push(SampleCase {

@@ -90,6 +90,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
     }
 
+    /// The problem has no such revision.
+    pub(super) fn no_revision(revision: u32, problem: &str) -> Self {
+        let detail = format!("there is no revision `{revision}` of the problem `{problem}`");
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
     /// A field of the body does not fit.
     pub(super) fn field(code: &'static str, field: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();

@@ -299,7 +299,11 @@ fn expected(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Optio
 }
 
 /// A revision of a problem, the current one where none is named.
-async fn find(state: &State, id: &str, revision: Option<u32>) -> Result<ProblemPublished, ApiError> {
+pub(super) async fn find(
+    state: &State,
+    id: &str,
+    revision: Option<u32>,
+) -> Result<ProblemPublished, ApiError> {
     let problem: ProblemId = id.parse().map_err(|_| ApiError::not_found("problem", id))?;
     let history = state.judge.revisions(&problem).await?;
     let Some(last) = history.last() else { return Err(ApiError::not_found("problem", id)) };
@@ -309,7 +313,7 @@ async fn find(state: &State, id: &str, revision: Option<u32>) -> Result<ProblemP
             .iter()
             .find(|found| found.revision == number)
             .cloned()
-            .ok_or_else(|| ApiError::not_found("revision", &number.to_string())),
+            .ok_or_else(|| ApiError::no_revision(number, id)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The fold: what each event does to the rows. Deterministic: no clock, no randomness, nothing but the event and
 //! the rows, so that the same history always gives the same bytes.
 
-use crate::domain::event::{Event, ProblemPublished, SubmissionCreated};
+use crate::domain::event::{Event, SubmissionCreated};
 use crate::domain::ids::SubmissionId;
 use crate::domain::verdict::Verdict;
 use crate::store::StoredEvent;
@@ -9,8 +9,8 @@ use crate::store::StoredEvent;
 use super::encoding::Time;
 use super::model::{Draft, ModelError};
 use super::rows::{
-    self, CompileRow, GroupRow, JudgingRow, JudgingState, List, ProblemRow, SampleRow, SourceRow,
-    SubmissionRow, TestcaseRow,
+    self, CompileRow, GroupRow, JudgingRow, JudgingState, List, ProblemRow, SourceRow, SubmissionRow,
+    TestcaseRow,
 };
 
 /// Takes one event into the rows. An event that does not fit (which no writer of ours appends) changes nothing,
@@ -20,7 +20,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, stored: &StoredEvent) -> Result<(), M
     let time = Time::from(stored.recorded.envelope.time);
     match &stored.recorded.envelope.event {
         Event::ProblemPublished(event) => {
-            draft.put(rows::problem(event.problem.as_str()), &problem_row(event, sequence))
+            draft.put(rows::problem(event.problem.as_str()), &ProblemRow::of(event, sequence))
         }
         Event::SubmissionCreated(event) => create(draft, event, sequence, time),
         event => {
@@ -211,31 +211,5 @@ fn list_by_verdict(draft: &mut Draft<'_>, row: &SubmissionRow, before: Option<Ve
     }
     if let Some(after) = after {
         draft.put_raw(List::Verdict(after).key(row.submitted_at, row.rank), row.id.as_bytes().to_vec());
-    }
-}
-
-fn problem_row(event: &ProblemPublished, sequence: u64) -> ProblemRow {
-    let samples = event.samples.iter().map(|sample| SampleRow {
-        testcase: sample.testcase.clone(),
-        input: sample.input.sha256,
-        answer: sample.answer.sha256,
-    });
-    ProblemRow {
-        problem: event.problem.clone(),
-        revision: event.revision,
-        package: event.package,
-        titles: event.titles.clone(),
-        time_limit_ms: event.limits.time_limit_ms,
-        memory_limit_bytes: event.limits.memory_limit_bytes,
-        output_limit_bytes: event.limits.output_limit_bytes,
-        code_limit_bytes: event.limits.code_limit_bytes,
-        testcases_total: event.testcases_total,
-        samples: samples.collect(),
-        published_at: event.published_at.into(),
-        updated_sequence: sequence,
-        languages_allowed: event.languages_allowed.clone(),
-        statement_languages: event.statement_languages.clone(),
-        attachments: event.attachments.clone(),
-        verified: event.verified,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
 
-use crate::domain::event::CompileOutcome;
+use crate::domain::event::{CompileOutcome, ProblemPublished};
 use crate::domain::ids::{
     ContestId, LanguageId, ProblemId, Sha256Digest, SubmissionId, TestcaseName, UserId, WorkerId,
 };
@@ -275,6 +275,35 @@ pub struct ProblemRow {
     pub attachments: Vec<String>,
     /// Whether it was verified before it was published, where that is known.
     pub verified: Option<bool>,
+}
+
+impl ProblemRow {
+    /// The revision that was published by an event at this sequence.
+    pub fn of(event: &ProblemPublished, sequence: u64) -> ProblemRow {
+        let samples = event.samples.iter().map(|sample| SampleRow {
+            testcase: sample.testcase.clone(),
+            input: sample.input.sha256,
+            answer: sample.answer.sha256,
+        });
+        ProblemRow {
+            problem: event.problem.clone(),
+            revision: event.revision,
+            package: event.package,
+            titles: event.titles.clone(),
+            time_limit_ms: event.limits.time_limit_ms,
+            memory_limit_bytes: event.limits.memory_limit_bytes,
+            output_limit_bytes: event.limits.output_limit_bytes,
+            code_limit_bytes: event.limits.code_limit_bytes,
+            testcases_total: event.testcases_total,
+            samples: samples.collect(),
+            published_at: event.published_at.into(),
+            updated_sequence: sequence,
+            languages_allowed: event.languages_allowed.clone(),
+            statement_languages: event.statement_languages.clone(),
+            attachments: event.attachments.clone(),
+            verified: event.verified,
+        }
+    }
 }
 
 /// One sample: where its input and answer lie.

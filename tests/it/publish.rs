@@ -275,7 +275,21 @@ async fn statements_images_and_attachments_are_served_as_what_they_are() {
     assert_eq!(put_quick(&api, &[], &newer).await.status, 201);
     assert!(api.get("/v1/problems/sum/statement").await.text.contains("<h1>Newer</h1>"));
     assert!(api.get("/v1/problems/sum/statement?revision=1").await.text.contains("<h1>Two Numbers</h1>"));
+    let (current, first) = (api.get("/v1/problems/sum").await, api.get("/v1/problems/sum?revision=1").await);
+    let told =
+        |answer: &Answer| (answer.json["problem"]["revision"].clone(), answer.header("etag").to_owned());
+    assert_eq!(told(&current), (json!(2), "\"2\"".to_owned()), "{}", current.text);
+    assert_eq!(told(&first), (json!(1), "\"1\"".to_owned()), "{}", first.text);
+    assert_ne!(first.json["problem"]["package_sha256"], current.json["problem"]["package_sha256"]);
+    assert_eq!(first.json["samples"], current.json["samples"]);
+    assert_eq!(api.get("/v1/problems/sum?revision=2").await.json["problem"], current.json["problem"]);
+    let missing = api.get("/v1/problems/sum?revision=9").await;
+    assert_eq!(missing.json["detail"], "there is no revision `9` of the problem `sum`", "{}", missing.text);
+    api.get("/v1/problems/sum?revision=one").await.assert_problem(400, "invalid_parameter");
     for nothing in [
+        "/v1/problems/none?revision=1",
+        "/v1/problems/sum?revision=0",
+        "/v1/problems/sum/attachments/start.py?revision=9",
         "/v1/problems/none/statement",
         "/v1/problems/sum/statement?revision=9",
         "/v1/problems/sum/statement/images/problem.tex",
