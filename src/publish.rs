@@ -456,15 +456,11 @@ impl PublishError {
     pub fn faults(&self) -> Option<Vec<Warning>> {
         let whole = |what: String| Some(vec![Warning { place: Place::file("problem.yaml"), what }]);
         match self {
-            Self::Package(PackageError::Invalid { place, what }) => {
-                Some(vec![Warning { place: place.clone(), what: what.clone() }])
-            }
-            Self::Package(PackageError::Deviations { warnings }) => Some(warnings.clone()),
+            Self::Package(error) => error.faults(),
             Self::NotAccepted(faults) => Some(faults.clone()),
             Self::CodeLimit { .. } | Self::Name(_) => whole(self.to_string()),
             Self::Unjudgeable(error) if error.is_final() => whole(chain(error)),
-            Self::Package(_)
-            | Self::ShortName(_)
+            Self::ShortName(_)
             | Self::Unjudgeable(_)
             | Self::CannotConfine(_)
             | Self::Read { .. }

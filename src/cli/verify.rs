@@ -215,6 +215,10 @@ fn load(folder: &Path, mode: Mode) -> anyhow::Result<Loaded> {
             let what = format!("deviates from its format in {} places", warnings.len());
             return Ok(broken(warnings, what));
         }
+        Err(PackageError::Broken { faults }) => {
+            let what = format!("is broken in {} places", faults.len());
+            return Ok(broken(faults, what));
+        }
         Err(error @ PackageError::Io { .. }) => {
             return Err(error).with_context(|| folder.display().to_string());
         }

@@ -33,6 +33,12 @@ pub enum PackageError {
         /// What is wrong, in one line.
         what: String,
     },
+    /// Several things are broken.
+    #[error("{}", list_deviations(.faults))]
+    Broken {
+        /// At least two.
+        faults: Vec<Warning>,
+    },
     /// A strict load found deviations; a lenient one would have called them warnings.
     #[error("{}", list_deviations(.warnings))]
     Deviations {
@@ -63,7 +69,54 @@ impl Place {
     }
 }
 
+/// What is broken in a package as far as it is read: a broken part does not keep the others from being looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Warning>);
+
+impl Faults {
+    /// What reading a part came to; none where the part is broken. What the host could not do ends it all.
+    pub(crate) fn look<T>(&mut self, part: Result<T, PackageError>) -> Result<Option<T>, PackageError> {
+        match part {
+            Ok(read) => Ok(Some(read)),
+            Err(PackageError::Invalid { place, what }) => {
+                self.0.push(Warning { place, what });
+                Ok(None)
+            }
+            Err(PackageError::Broken { faults }) => {
+                self.0.extend(faults);
+                Ok(None)
+            }
+            Err(error @ (PackageError::Deviations { .. } | PackageError::Io { .. })) => Err(error),
+        }
+    }
+
+    /// Refuses the package if anything is broken.
+    pub(crate) fn refuse(self) -> Result<(), PackageError> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_error()) }
+    }
+
+    /// Why the package is refused, where something is broken.
+    pub(crate) fn into_error(self) -> PackageError {
+        match <[Warning; 1]>::try_from(self.0) {
+            Ok([Warning { place, what }]) => PackageError::Invalid { place, what },
+            Err(faults) => PackageError::Broken { faults },
+        }
+    }
+}
+
 impl PackageError {
+    /// Everything that is wrong with the package, by place; none where the host is to blame.
+    pub fn faults(&self) -> Option<Vec<Warning>> {
+        match self {
+            PackageError::Invalid { place, what } => {
+                Some(vec![Warning { place: place.clone(), what: what.clone() }])
+            }
+            PackageError::Broken { faults } => Some(faults.clone()),
+            PackageError::Deviations { warnings } => Some(warnings.clone()),
+            PackageError::Io { .. } => None,
+        }
+    }
+
     pub(crate) fn invalid(place: Place, what: impl Into<String>) -> PackageError {
         PackageError::Invalid { place, what: what.into() }
     }

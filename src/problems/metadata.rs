@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::about::{self, About};
 use super::constants::Constants;
-use super::error::{PackageError, Place, Warning};
+use super::error::{Faults, PackageError, Place, Warning};
 use super::grading::{self, GradingKey};
 use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
 use super::tree::Tree;
@@ -101,6 +101,7 @@ impl Metadata {
             allows_file_writing: false,
         };
         let mut time_limit_ms = None;
+        let mut faults = Faults::default();
         for (key, key_line, node) in keys {
             about::check_generation(&mut reading, format, key, key_line);
             if node.value == Value::Null {
@@ -116,41 +117,10 @@ impl Metadata {
                 }
                 Err(error) => return Err(error),
             }
-            match key {
-                "problem_format_version" => {}
-                "name" => {
-                    metadata.name_line = Some(node.line);
-                    metadata.name = Some(reading.name(node)?);
-                }
-                "type" => {
-                    metadata.type_line = Some(node.line);
-                    metadata.types = reading.types(node)?;
-                }
-                "limits" => time_limit_ms = read_limits(&mut reading, node, &mut metadata.limits)?,
-                "validation" => metadata.validation = Some(reading.validation(node)?),
-                "validator_flags" | "output_validator_flags" | "output_validator_args" => {
-                    metadata.validator_flags_line = Some(node.line);
-                    metadata.validator_flags = reading.arguments(node, key)?;
-                }
-                "languages" => {
-                    let words: BTreeSet<String> = reading.words(node, key)?.into_iter().collect();
-                    if words.is_empty() {
-                        return Err(
-                            reading.invalid(node.line, "languages must name at least one, or \"all\"")
-                        );
-                    }
-                    metadata.languages_allowed = (!words.contains("all")).then_some(words);
-                }
-                "constants" => metadata.constants = Constants::read(&mut reading, node)?,
-                "allow_file_writing" => {
-                    metadata.allows_file_writing = reading.flag(node, key)?;
-                }
-                // Of no consequence for judging.
-                "libraries" => {}
-                "grading" => metadata.grading = grading::read_key(&mut reading, node)?,
-                unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
-            }
+            let read = metadata.read_key(&mut reading, key, key_line, node);
+            time_limit_ms = faults.look(read)?.flatten().or(time_limit_ms);
         }
+        faults.refuse()?;
         metadata.about.check(&mut reading, format);
         if metadata.types.is_empty() {
             metadata.types.insert(ProblemType::PassFail);
@@ -167,6 +137,49 @@ impl Metadata {
         metadata.limits.time_limit_ms = milliseconds;
         metadata.limits.time_limit_source = source;
         Ok(metadata)
+    }
+
+    /// Reads a key by which packages are judged; returns the time limit where it states one.
+    fn read_key(
+        &mut self,
+        reading: &mut Reading<'_>,
+        key: &str,
+        key_line: u64,
+        node: &Node,
+    ) -> Result<Option<u64>, PackageError> {
+        match key {
+            "problem_format_version" => {}
+            "name" => {
+                self.name_line = Some(node.line);
+                self.name = Some(reading.name(node)?);
+            }
+            "type" => {
+                self.type_line = Some(node.line);
+                self.types = reading.types(node)?;
+            }
+            "limits" => return read_limits(reading, node, &mut self.limits),
+            "validation" => self.validation = Some(reading.validation(node)?),
+            "validator_flags" | "output_validator_flags" | "output_validator_args" => {
+                self.validator_flags_line = Some(node.line);
+                self.validator_flags = reading.arguments(node, key)?;
+            }
+            "languages" => {
+                let words: BTreeSet<String> = reading.words(node, key)?.into_iter().collect();
+                if words.is_empty() {
+                    return Err(reading.invalid(node.line, "languages must name at least one, or \"all\""));
+                }
+                self.languages_allowed = (!words.contains("all")).then_some(words);
+            }
+            "constants" => self.constants = Constants::read(reading, node)?,
+            "allow_file_writing" => {
+                self.allows_file_writing = reading.flag(node, key)?;
+            }
+            // Of no consequence for judging.
+            "libraries" => {}
+            "grading" => self.grading = grading::read_key(reading, node)?,
+            unknown => reading.warn(key_line, format!("unknown key {unknown:?}, ignored")),
+        }
+        Ok(None)
     }
 }
 
@@ -208,51 +221,63 @@ fn read_limits(
     limits: &mut Limits,
 ) -> Result<Option<u64>, PackageError> {
     let mut time_limit_ms = None;
+    let mut faults = Faults::default();
     for (key, key_line, node) in reading.map(node, "limits")? {
-        if node.value == Value::Null {
-            continue;
-        }
-        let name = format!("limits.{key}");
-        match key {
-            "time_limit" => time_limit_ms = Some(reading.seconds(node, &name)?),
-            "memory" => limits.memory_bytes = reading.size(node, &name, MIB)?,
-            "output" => limits.output_bytes = reading.size(node, &name, MIB)?,
-            "code" => limits.code_bytes = reading.size(node, &name, KIB)?,
-            "compilation_time" => limits.compilation_time_limit_ms = reading.seconds(node, &name)?,
-            "compilation_memory" => limits.compilation_memory_bytes = reading.size(node, &name, MIB)?,
-            "validation_time" => limits.validation_time_limit_ms = reading.seconds(node, &name)?,
-            "validation_memory" => limits.validation_memory_bytes = reading.size(node, &name, MIB)?,
-            "validation_output" => limits.validation_output_bytes = reading.size(node, &name, MIB)?,
-            "validation_passes" => {
-                limits.validation_passes = reading.size(node, &name, 1)?;
-                if limits.validation_passes < 2 {
-                    reading.warn(node.line, format!("{name} should be at least 2"));
-                }
-            }
-            "time_multiplier" => limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?,
-            "time_safety_margin" => {
-                limits.time_multipliers.time_limit_to_tle = reading.factor(node, &name)?
-            }
-            "time_resolution" => limits.time_multipliers.time_resolution_ms = reading.seconds(node, &name)?,
-            "time_multipliers" => {
-                for (key, key_line, node) in reading.map(node, &name)? {
-                    let name = format!("{name}.{key}");
-                    match key {
-                        _ if node.value == Value::Null => {}
-                        "ac_to_time_limit" => {
-                            limits.time_multipliers.ac_to_time_limit = reading.factor(node, &name)?;
-                        }
-                        "time_limit_to_tle" => {
-                            limits.time_multipliers.time_limit_to_tle = reading.factor(node, &name)?;
-                        }
-                        _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
-                    }
-                }
-            }
-            _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
+        if node.value != Value::Null {
+            let read = read_limit(reading, key, key_line, node, limits);
+            time_limit_ms = faults.look(read)?.flatten().or(time_limit_ms);
         }
     }
+    faults.refuse()?;
     Ok(time_limit_ms)
+}
+
+/// Reads one of the `limits`; returns the time limit if it is that.
+fn read_limit(
+    reading: &mut Reading<'_>,
+    key: &str,
+    key_line: u64,
+    node: &Node,
+    limits: &mut Limits,
+) -> Result<Option<u64>, PackageError> {
+    let name = &format!("limits.{key}");
+    match key {
+        "time_limit" => return Ok(Some(reading.seconds(node, name)?)),
+        "memory" => limits.memory_bytes = reading.size(node, name, MIB)?,
+        "output" => limits.output_bytes = reading.size(node, name, MIB)?,
+        "code" => limits.code_bytes = reading.size(node, name, KIB)?,
+        "compilation_time" => limits.compilation_time_limit_ms = reading.seconds(node, name)?,
+        "compilation_memory" => limits.compilation_memory_bytes = reading.size(node, name, MIB)?,
+        "validation_time" => limits.validation_time_limit_ms = reading.seconds(node, name)?,
+        "validation_memory" => limits.validation_memory_bytes = reading.size(node, name, MIB)?,
+        "validation_output" => limits.validation_output_bytes = reading.size(node, name, MIB)?,
+        "validation_passes" => {
+            limits.validation_passes = reading.size(node, name, 1)?;
+            if limits.validation_passes < 2 {
+                reading.warn(node.line, format!("{name} should be at least 2"));
+            }
+        }
+        "time_multiplier" => limits.time_multipliers.ac_to_time_limit = reading.factor(node, name)?,
+        "time_safety_margin" => limits.time_multipliers.time_limit_to_tle = reading.factor(node, name)?,
+        "time_resolution" => limits.time_multipliers.time_resolution_ms = reading.seconds(node, name)?,
+        "time_multipliers" => {
+            for (key, key_line, node) in reading.map(node, name)? {
+                let name = &format!("{name}.{key}");
+                match key {
+                    _ if node.value == Value::Null => {}
+                    "ac_to_time_limit" => {
+                        limits.time_multipliers.ac_to_time_limit = reading.factor(node, name)?;
+                    }
+                    "time_limit_to_tle" => {
+                        limits.time_multipliers.time_limit_to_tle = reading.factor(node, name)?;
+                    }
+                    _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
+                }
+            }
+        }
+        _ => reading.warn(key_line, format!("unknown key \"{name}\", ignored")),
+    }
+    Ok(None)
 }
 
 /// The time limit in milliseconds that this judge recorded, if it did.

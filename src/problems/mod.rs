@@ -53,6 +53,7 @@ pub use zipped::zipped_files;
 pub use metadata::{RECORD, parse_seconds};
 
 use crate::domain::testlib_checkers::Checker;
+use error::Faults;
 use metadata::{Metadata, Name};
 use tree::Tree;
 
@@ -82,6 +83,8 @@ pub fn load(dir: &Path, mode: Mode) -> Result<Loaded, PackageError> {
 }
 
 /// Loads the package in a directory under a name of its own, as when it was unpacked into a directory named by digest.
+/// All that is broken in `problem.yaml` is told first, then all that is broken elsewhere, then what is wrong with the
+/// rules of groups, since each is read by what came before.
 pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, PackageError> {
     let mut warnings = Vec::new();
     let short_name = parse_short_name(short_name, &mut warnings)?;
@@ -91,9 +94,12 @@ pub fn load_as(dir: &Path, short_name: &str, mode: Mode) -> Result<Loaded, Packa
     let statements = find_statements(&tree, metadata.format, &mut warnings);
     check_constants(&tree, &metadata, &statements, &mut warnings)?;
     let titles = find_titles(&tree, &metadata, &statements, &short_name, &mut warnings)?;
-    let validation = find_validation(&tree, &metadata, &mut warnings)?;
+    let mut faults = Faults::default();
+    let validation = faults.look(find_validation(&tree, &metadata, &mut warnings))?;
     let style = grading::Style::of(&tree, &metadata);
-    let data = testdata::read(&tree, &metadata, &validation, style, mode, &mut warnings)?;
+    let data =
+        faults.look(testdata::read(&tree, &metadata, validation.as_ref(), style, mode, &mut warnings))?;
+    let (Some(validation), Some(data)) = (validation, data) else { return Err(faults.into_error()) };
     let mut graders = find_validators(&tree, "graders");
     let static_validator = find_validators(&tree, "static_validator").pop();
     let parts = grading::Parts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Mode;
-use super::error::{PackageError, Place, Warning};
+use super::error::{Faults, PackageError, Place, Warning};
 use super::grading::Style;
 use super::inputs::{self, Example};
 use super::metadata::{Metadata, Reading};
@@ -45,13 +45,14 @@ const ANNOTATIONS: [&str; 15] = [
 pub(crate) fn read(
     tree: &Tree,
     metadata: &Metadata,
-    validation: &Validation,
+    validation: Option<&Validation>,
     style: Style,
     mode: Mode,
     warnings: &mut Vec<Warning>,
 ) -> Result<TestData, PackageError> {
     let data = TestData { testcases: Vec::new(), groups: Vec::new(), examples: Vec::new() };
-    let mut reader = Reader { tree, metadata, validation, style, mode, warnings, data };
+    let faults = Faults::default();
+    let mut reader = Reader { tree, metadata, validation, style, mode, warnings, faults, data };
     let everything = reader.group("", None)?;
     reader.data.groups.push(everything.clone());
     if let Some((name, _)) = tree.entries("data").find(|(name, _)| name.ends_with(".in")) {
@@ -69,12 +70,12 @@ pub(crate) fn read(
     }
     for part in ["sample", "secret"] {
         if tree.has_directory(&format!("data/{part}")) {
-            let group = reader.group(part, Some(&everything))?;
-            reader.data.groups.push(group.clone());
+            let group = reader.group_below(part, &everything)?;
             reader.directory(part, &group)?;
         }
     }
     reader.examples(everything)?;
+    reader.faults.refuse()?;
     let data = reader.data;
     if data.testcases.is_empty() {
         return Err(PackageError::invalid(Place::file("data"), "there are no testcases"));
@@ -85,10 +86,12 @@ pub(crate) fn read(
 struct Reader<'a> {
     tree: &'a Tree,
     metadata: &'a Metadata,
-    validation: &'a Validation,
+    /// None where it is broken.
+    validation: Option<&'a Validation>,
     style: Style,
     mode: Mode,
     warnings: &'a mut Vec<Warning>,
+    faults: Faults,
     data: TestData,
 }
 
@@ -125,7 +128,8 @@ impl Reader<'_> {
         for (name, is_directory) in named {
             let below = format!("{path}/{name}");
             if !is_directory {
-                self.testcase(below, group)?;
+                let read = self.testcase(below, group);
+                self.faults.look(read)?;
                 continue;
             }
             if self.tree.file(&format!("data/{below}.in")).is_some() {
@@ -137,8 +141,7 @@ impl Reader<'_> {
             let is_group =
                 self.metadata.format.groups_are_directories() || self.settings_of(&below).is_some();
             if is_group {
-                let group = self.group(&below, Some(group))?;
-                self.data.groups.push(group.clone());
+                let group = self.group_below(&below, group)?;
                 self.directory(&below, &group)?;
             } else {
                 self.directory(&below, group)?;
@@ -164,7 +167,7 @@ impl Reader<'_> {
         let stated = settings.read_case(self.tree, &base, self.warnings)?;
         let own = stated.map(|(flags, place)| (Group { validator_flags: flags, ..group.clone() }, place));
         let validator_flags = self.flags_in(own.as_ref().map_or(group, |(own, _)| own));
-        if let (Some((_, place)), Validation::Default) = (own, self.validation) {
+        if let (Some((_, place)), Some(Validation::Default)) = (own, self.validation) {
             self.check_flags(&validator_flags, place)?;
         }
         let files = settings::files_of(self.tree, &base);
@@ -273,6 +276,14 @@ impl Reader<'_> {
         [one, other].into_iter().find(|path| self.tree.file(path).is_some())
     }
 
+    /// Reads the group in a directory, which takes its parent's settings where its own are broken.
+    fn group_below(&mut self, path: &str, parent: &Group) -> Result<Group, PackageError> {
+        let read = self.group(path, Some(parent));
+        let group = self.faults.look(read)?.unwrap_or_else(|| parent.clone());
+        self.data.groups.push(group.clone());
+        Ok(group)
+    }
+
     fn group(&mut self, path: &str, parent: Option<&Group>) -> Result<Group, PackageError> {
         let mut group = Group {
             path: path.to_owned(),
@@ -290,7 +301,7 @@ impl Reader<'_> {
         {
             flags_place = place;
         }
-        if *self.validation == Validation::Default {
+        if self.validation == Some(&Validation::Default) {
             self.check_flags(&self.flags_in(&group), flags_place)?;
         }
         Ok(group)
@@ -367,8 +378,8 @@ impl Reader<'_> {
     fn flags_in(&self, group: &Group) -> Vec<String> {
         let package = &self.metadata.validator_flags;
         match self.validation {
-            Validation::Default => override_flags(package, &group.validator_flags),
-            Validation::Custom { .. } => [package.as_slice(), &group.validator_flags].concat(),
+            Some(Validation::Default) => override_flags(package, &group.validator_flags),
+            Some(Validation::Custom { .. }) | None => [package.as_slice(), &group.validator_flags].concat(),
         }
     }
 

@@ -129,6 +129,24 @@ async fn what_is_broken_changes_nothing_and_is_named() {
         }
         assert_eq!(line.is_some(), fault["line"].is_u64(), "{}", answer.text);
     }
+    // All that is broken, in one answer: first in the file that the rest is read by, then in the rest.
+    let all = async |files: &Files| {
+        let answer = put_quick(&api, &[], files).await;
+        answer.assert_problem(422, "invalid_package");
+        let at = |fault: &Value| (fault["field"].as_str().unwrap().to_owned(), fault["line"].as_u64());
+        answer.json["errors"].as_array().unwrap().iter().map(at).collect::<Vec<_>>()
+    };
+    let yaml = "name: [1]\nlimits:\n  time_limit: soon\n  memory: lots\ngrading: 1\n";
+    let mut files = with("problem.yaml", yaml);
+    assert_eq!(all(&files).await, [1, 3, 4, 5].map(|line| ("problem.yaml".to_owned(), Some(line))));
+    files = with("problem.yaml", "name: Sum\nvalidation: custom\n");
+    files.retain(|(path, _)| !path.ends_with(".ans"));
+    files.push(("data/secret/group/testdata.yaml", b"a: [\n".to_vec()));
+    let told = all(&files).await;
+    let places: Vec<&str> = told.iter().map(|(file, _)| file.as_str()).collect();
+    let expected =
+        ["problem.yaml", "data/sample/1.in", "data/secret/1.in", "data/secret/group/testdata.yaml"];
+    assert_eq!(places, expected, "{told:?}");
     for body in [&b""[..], b"PK\x03\x04", b"no zip at all"] {
         put(&api, "sum/package?verify=false", &[], body.to_vec())
             .await

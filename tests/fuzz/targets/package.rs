@@ -36,7 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
     match (load(&root, Mode::Lenient), load(&root, Mode::Strict)) {
         (Ok(lenient), Ok(strict)) => assert!(lenient == strict && lenient.warnings.is_empty()),
         (Ok(lenient), Err(PackageError::Deviations { warnings })) => assert_eq!(lenient.warnings, warnings),
-        (Err(PackageError::Invalid { .. }), Err(PackageError::Invalid { .. })) => {}
+        (
+            Err(PackageError::Invalid { .. } | PackageError::Broken { .. }),
+            Err(PackageError::Invalid { .. } | PackageError::Broken { .. }),
+        ) => {}
         (lenient, strict) => panic!("{lenient:?} and {strict:?}"),
     }
 });
