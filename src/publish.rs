@@ -151,12 +151,12 @@ impl Publisher {
             && let Some(record) = self.time_limit_record(current).await?
         {
             // It may be the same package with the limit that was derived for it.
-            let with_record = content(&prepared.opened, Some(record)).await?;
-            if with_record.digest == current.package {
-                prepared.content = with_record;
+            let with_record = digest(&prepared.opened, record).await?;
+            if with_record == current.package {
+                prepared.digest = with_record;
             }
         }
-        let is_current = current.is_some_and(|current| current.package == prepared.content.digest);
+        let is_current = current.is_some_and(|current| current.package == prepared.digest);
         let mut verified = None;
         let verify = match wish.verify {
             Verify::Always => true,
@@ -172,7 +172,7 @@ impl Publisher {
                     path: problems::RECORD.to_owned(),
                     source: error.into(),
                 })?;
-                prepared.content = content(&prepared.opened, Some(record)).await?;
+                prepared.record = Some(record);
                 prepared.package.limits.time_limit_ms = limit.time_limit_ms;
             }
         } else if !is_current {
@@ -263,7 +263,10 @@ struct Prepared {
     problem: ProblemId,
     package: Package,
     warnings: Vec<Warning>,
-    content: Content,
+    /// Of its canonical content, without the record of a time limit that is derived for it now.
+    digest: Sha256Digest,
+    /// The record of a time limit that was derived for it now.
+    record: Option<Vec<u8>>,
 }
 
 impl Prepared {
@@ -289,6 +292,12 @@ async fn prepare(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, Publ
 async fn content(opened: &Opened, record: Option<Vec<u8>>) -> Result<Content, PublishError> {
     let root = opened.root().to_owned();
     blocking(move || content_blocking(&root, record.as_deref())).await
+}
+
+/// The digest of an open package's canonical content with this record of its time limit. Nothing is written.
+async fn digest(opened: &Opened, record: Vec<u8>) -> Result<Sha256Digest, PublishError> {
+    let root = opened.root().to_owned();
+    blocking(move || digest_blocking(&root, Some(&record))).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -324,8 +333,13 @@ fn prepare_blocking(path: &Path, name: Option<&ProblemId>) -> Result<Prepared, P
     for testcase in &package.testcases {
         testcase.name.parse::<crate::domain::ids::TestcaseName>()?;
     }
-    let content = content_blocking(opened.root(), None)?;
-    Ok(Prepared { opened, problem, package, warnings: loaded.warnings, content })
+    let digest = digest_blocking(opened.root(), None)?;
+    Ok(Prepared { opened, problem, package, warnings: loaded.warnings, digest, record: None })
+}
+
+fn digest_blocking(root: &Path, record: Option<&[u8]>) -> Result<Sha256Digest, PublishError> {
+    let with = record.map(|record| (problems::RECORD, record));
+    Ok(problems::write_canonical_archive(root, with, io::sink())?.parse()?)
 }
 
 fn content_blocking(root: &Path, record: Option<&[u8]>) -> Result<Content, PublishError> {
@@ -351,17 +365,19 @@ async fn record(
 ) -> Result<Published, PublishError> {
     let warnings = prepared.warnings;
     if let Some(current) = judge.problem(&prepared.problem).await?
-        && current.package == prepared.content.digest
+        && prepared.record.is_none()
+        && current.package == prepared.digest
     {
         let (revision, sequence) = judge.publish_after(expected_revision, current, now).await?;
         return Ok(Published { revision, sequence, is_new: false, warnings });
     }
+    let content = content(&prepared.opened, prepared.record).await?;
     let samples = put_samples(store, prepared.opened.root(), &prepared.package).await?;
-    let object = store.put_package_file(prepared.content.digest, &prepared.content.compressed).await?;
+    let object = store.put_package_file(content.digest, &content.compressed).await?;
     let described = described(
         prepared.problem,
-        prepared.content.digest,
-        prepared.content.bytes,
+        content.digest,
+        content.bytes,
         object,
         &prepared.package,
         samples,
