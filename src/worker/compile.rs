@@ -259,7 +259,7 @@ fn command_of(compile: &Compile, argv: Vec<String>) -> Command {
 }
 
 /// What was made of a program, with the files beside its sources, which it may read when it runs.
-fn with_others(made: ProgramFile, sources: &Sources) -> Result<Vec<ProgramFile>, LaunchError> {
+pub(super) fn with_others(made: ProgramFile, sources: &Sources) -> Result<Vec<ProgramFile>, LaunchError> {
     let mut program = vec![made];
     for other in &sources.others {
         if program.iter().all(|file| file.name != other.name) {

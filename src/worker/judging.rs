@@ -256,15 +256,15 @@ impl Worker {
             if let (Some(digest), Some(name)) = (compile.artifact, offer.language.made_artifact())
                 && let Some(bytes) = self.artifacts.get(digest)
             {
-                kept = Some(vec![ProgramFile::new(name, &bytes, true)?]);
+                kept = Some(ProgramFile::new(name, &bytes, true)?);
             }
         }
         let kept = match kept {
             // What lies beside the sources of several files may be read when it runs.
-            Some(program)
+            Some(made)
                 if package.static_validation.is_none() && loaded.submission.created.sources.len() == 1 =>
             {
-                return Ok(Some(Submitted { program, sources: None }));
+                return Ok(Some(Submitted { program: vec![made], sources: None }));
             }
             kept => kept,
         };
@@ -274,7 +274,8 @@ impl Worker {
             files.push(SourceFile::new(&source.name, &bytes[..]));
         }
         let sources = Arc::new(package.arrange(&offer.language, files, None)??);
-        if let Some(program) = kept.filter(|_| sources.others.is_empty()) {
+        if let Some(made) = kept {
+            let program = compile::with_others(made, &sources)?;
             return Ok(Some(Submitted { program, sources: Some(sources) }));
         }
         let compiled = self.compile(slot, offer, sources.clone()).await?;

@@ -1,6 +1,8 @@
 //! Parts die at the worst moment: nothing is lost, nothing is judged twice, and every judging ends.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use assize::domain::event::{
@@ -53,6 +55,35 @@ async fn a_killed_worker_loses_nothing_and_its_testcases_are_not_repeated() {
     assert_each_event_once(&history);
     assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 2);
     assert_eq!(count(&history, |event| matches!(event, Event::CompileFinished(_))), 1);
+    assert_eq!(second.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_compiled_of_several_files_is_not_compiled_again() {
+    let judge = TestJudge::start().await;
+    judge.publish("a").await;
+    // It reads a file beside it, so that this must be there as well where it is not compiled again.
+    let main = "#include \"add.h\"\nint main(void) { long long a, b; if (!fopen(\"add.h\", \"r\")) return 1;\n\
+                usleep(300000); scanf(\"%lld %lld\", &a, &b); printf(\"%lld\", add(a, b)); }\n";
+    let header = "#include <stdio.h>\n#include <unistd.h>\nstatic long long add(long long a, long long b) { return a + b; }\n";
+    let first = Process::start(judge.nats.root(), &["worker", "--slots", "1", "--worker", "first"]);
+    let id = judge.submit_files("a", "c", &[("main.c", main), ("add.h", header)]).await;
+    judge.wait_until(id, |state| state.judgings[0].testcases.len() >= 3).await;
+    first.kill9();
+    let cache = judge.nats.root().join("cache");
+    fs::remove_dir_all(cache.join("builds")).unwrap();
+    let inodes = || {
+        let kept = fs::read_dir(cache.join("artifacts")).unwrap();
+        kept.map(|entry| entry.unwrap().metadata().unwrap().ino()).collect::<Vec<_>>()
+    };
+    let kept = inodes();
+    assert_eq!(kept.len(), 1);
+
+    let second = Process::start(judge.nats.root(), &["worker", "--slots", "1", "--worker", "second"]);
+    assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
+    let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
+    assert_eq!(count(&history, |event| matches!(event, Event::JudgingStarted(_))), 2);
+    assert_eq!(inodes(), kept, "it was compiled again");
     assert_eq!(second.terminate(), Some(0));
 }
 
@@ -356,7 +387,7 @@ async fn a_killed_sandbox_is_started_again() {
     let id = judge.submit("a", "python3", ADD_SLOWLY).await;
     judge.wait_until(id, |state| !state.judgings[0].testcases.is_empty()).await;
     let command =
-        |pid: &nix::unistd::Pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        |pid: &nix::unistd::Pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let sandbox: Vec<_> =
         descendants(worker.pid()).into_iter().filter(|pid| command(pid).contains("keeper")).collect();
     assert!(!sandbox.is_empty());

@@ -59,11 +59,27 @@ impl TestJudge {
 
     /// Submits a program of one file.
     pub(crate) async fn submit(&self, problem: &str, language: &str, code: &str) -> SubmissionId {
+        let languages = Languages::embedded().unwrap();
+        let source = languages.get(language).unwrap().source.clone();
+        self.submit_files(problem, language, &[(&source, code)]).await
+    }
+
+    /// Submits a program of several files, by name.
+    pub(crate) async fn submit_files(
+        &self,
+        problem: &str,
+        language: &str,
+        files: &[(&str, &str)],
+    ) -> SubmissionId {
         let problem: ProblemId = problem.parse().unwrap();
         let languages = Languages::embedded().unwrap();
         let language = languages.get(language).unwrap();
         let revision = self.judge.problem(&problem).await.unwrap().expect("the problem is published");
-        let blob = self.store.put_blob(code.as_bytes().to_vec().into()).await.unwrap();
+        let mut sources = Vec::new();
+        for (name, code) in files {
+            let blob = self.store.put_blob(code.as_bytes().to_vec().into()).await.unwrap();
+            sources.push(SourceFile { name: (*name).to_owned(), blob });
+        }
         let submission = SubmissionId::mint(0, rand::random());
         let created = SubmissionCreated {
             submission,
@@ -73,7 +89,7 @@ impl TestJudge {
             contest: None,
             language: language.id.parse().unwrap(),
             routing_class: language.routing_class.parse().unwrap(),
-            sources: vec![SourceFile { name: language.source.clone(), blob }],
+            sources,
             submitted_at: Timestamp::now(),
             idempotency_key: None,
         };
