@@ -131,7 +131,7 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher that verifies with these languages. The sandbox is started when the first package is verified.
     pub fn new(store: JetStreamStore, judge: Judge, languages: Languages) -> Self {
-        let languages = languages.preferring(offers::is_installed);
+        let languages = offers::preferring_installed(languages);
         Self { store, judge, languages, one_at_a_time: Semaphore::new(1) }
     }
 

@@ -112,7 +112,7 @@ pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<Exit> {
         Some(folder) => Languages::load(folder)?,
         None => Languages::embedded()?,
     };
-    let languages = languages.preferring(offers::is_installed);
+    let languages = offers::preferring_installed(languages);
     let mode = if args.strict { Mode::Strict } else { Mode::Lenient };
     let mut loaded =
         args.packages.iter().map(|folder| load(folder, mode)).collect::<anyhow::Result<Vec<Loaded>>>()?;

@@ -12,23 +12,6 @@ use sha2::{Digest as _, Sha256};
 use super::error::{PackageError, Place};
 use super::tree::{self, Tree};
 
-/// A package as one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Archive {
-    /// A tar of all files in byte order of their paths; times and owners are zero, modes 0644 or 0755, links replaced
-    /// by what they point to.
-    pub bytes: Vec<u8>,
-    /// SHA-256 of `bytes` in lower-case hexadecimal.
-    pub digest: String,
-}
-
-/// Builds the canonical archive of a package directory in memory.
-pub fn canonical_archive(dir: &Path) -> Result<Archive, PackageError> {
-    let mut bytes = Vec::new();
-    let digest = write_canonical_archive(dir, None, &mut bytes)?;
-    Ok(Archive { bytes, digest })
-}
-
 /// Writes the canonical archive of a package directory to `sink` and returns its digest: SHA-256 in lower-case
 /// hexadecimal. With `io::sink()` it only computes the digest. `with` is the path and the content of a file in it that
 /// does not lie in the directory, or takes the place of one that does: plain and below the root.

@@ -4,7 +4,7 @@
 //! A tour: [`load`] lists the files once (`tree`, which keeps everything inside the package), reads `problem.yaml`
 //! (`metadata`, through the tree of lines that `yaml` builds), then the testcases and groups (`testdata`) and the
 //! jury's submissions (`jury`), and puts a [`Package`] together. [`open`] takes archives for directories;
-//! [`canonical_archive`] and [`unpack`] move packages between hosts by digest.
+//! [`write_canonical_archive`] and [`unpack`] move packages between hosts by digest.
 //!
 //! Lenient loads accept what real packages do and warn about it; strict loads refuse whatever a lenient one would
 //! warn about.
@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use about::{About, License, Person, Source};
-pub use archive::{Archive, canonical_archive, file_in_archive, unpack, write_canonical_archive};
+pub use archive::{file_in_archive, unpack, write_canonical_archive};
 pub use constants::Constants;
 pub use error::{PackageError, Place, Warning};
 #[cfg(test)]

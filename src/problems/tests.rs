@@ -212,6 +212,19 @@ fn a_time_limit_is_looked_for_in_order() {
     }
 }
 
+/// The canonical archive of a package, in memory.
+#[derive(Debug, PartialEq)]
+pub(super) struct Archive {
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: String,
+}
+
+pub(super) fn canonical_archive(dir: &Path) -> Result<Archive, PackageError> {
+    let mut bytes = Vec::new();
+    let digest = write_canonical_archive(dir, None, &mut bytes)?;
+    Ok(Archive { bytes, digest })
+}
+
 fn archive_with(dir: &Path, path: &str, content: &[u8]) -> Archive {
     let mut bytes = Vec::new();
     let digest = write_canonical_archive(dir, Some((path, content)), &mut bytes).expect("an archive");

@@ -115,6 +115,11 @@ pub fn is_installed(language: &Language) -> bool {
     missing_program(language).is_none()
 }
 
+/// These languages, where files are taken for those that are installed here as far as there are such.
+pub fn preferring_installed(languages: Languages) -> Languages {
+    languages.preferring(is_installed)
+}
+
 /// Probes every language and self-tests those that are not to be tested at their first use, spread over the slots.
 pub async fn find(languages: &Languages, slots: &[SlotHandle]) -> Offers {
     find_with(languages.iter(), slots, |language| !language.self_test.lazy).await

@@ -57,11 +57,7 @@ fn a_package_whose_promises_are_kept_passes() {
 fn broken_promises_are_told_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
-    let put = |path: &str, code: &str| {
-        let path = package.join("submissions").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, code).unwrap();
-    };
+    let put = writing_below(&package.join("submissions"));
     put("accepted/wrong.py", "print(0)\n");
     put("accepted/broken.cpp", "int main( {\n");
     put("wrong_answer/right.py", "print(sum(map(int, input().split())))\n");
@@ -125,11 +121,7 @@ fn submissions_of(lines: Vec<Value>) -> (BTreeMap<String, Value>, Value) {
 fn a_time_limit_is_derived_from_all_that_must_be_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
-    let put = |path: &str, code: &str| {
-        let path = package.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, code).unwrap();
-    };
+    let put = writing_below(&package);
     fs::remove_dir_all(package.join("data/sample")).unwrap();
     let yaml = |limits: &str| format!("name: A\nlimits: {{time_resolution: 0.1, {limits}}}\n");
     put("problem.yaml", &yaml("time_multiplier: 3, time_safety_margin: 1.5"));
@@ -245,11 +237,7 @@ fn data_that_is_not_as_it_should_be_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
     fs::remove_dir_all(package.join("data/sample")).unwrap();
-    let put = |path: &str, content: &str| {
-        let path = package.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    };
+    let put = writing_below(&package);
     let check = |code: i32, expected: &[&str]| {
         let arguments =
             ["problem", "verify", package.to_str().unwrap(), "--json", "--submission", "*/sum.py"];
@@ -367,11 +355,7 @@ fn data_that_is_not_as_it_should_be_is_told() {
 fn examples_of_data_are_held_to_the_settings_of_their_directories() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
-    let put = |path: &str, content: &str| {
-        let path = package.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    };
+    let put = writing_below(&package);
     // It refuses inputs with the words of its arguments and of the file beside it.
     put(
         "input_validators/without.py",
@@ -408,11 +392,7 @@ fn submissions_of_several_languages_or_none_are_told_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
     fs::write(package.join("problem.yaml"), "name: A\n").unwrap();
-    let put = |path: &str, content: &str| {
-        let path = package.join("submissions/accepted").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    };
+    let put = writing_below(&package.join("submissions/accepted"));
     put(
         "both/sum.c",
         "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\", a + b); }\n",
@@ -475,11 +455,7 @@ fn packages_that_cannot_be_judged_are_refused_by_file_and_line() {
 fn programs_of_a_package_may_be_older_or_newer_than_the_compiler() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
-    let put = |path: &str, code: &str| {
-        let path = package.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, code).unwrap();
-    };
+    let put = writing_below(&package);
     // Words of C++20 and of C++17, and a part of C++23.
     let sum = |word: &str| {
         format!(
@@ -639,10 +615,9 @@ fn a_validator_that_fails_is_never_the_submissions_fault() {
 fn scripted_by(package: &Path, files: &[(&str, &str)]) {
     validated_by(package, "");
     fs::remove_dir_all(package.join("output_validators")).unwrap();
+    let put = writing_below(&package.join("output_validators/v"));
     for (name, text) in files {
-        let path = package.join("output_validators/v").join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        put(name, text);
     }
 }
 
@@ -1064,9 +1039,7 @@ fn java_submissions_may_be_called_anything() {
             main("Much", "List<long[]> l = new ArrayList<>(); while (true) l.add(new long[1 << 20]);"),
         ),
     ] {
-        let path = package.join("submissions").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        writing_below(&package.join("submissions"))(path, &text);
     }
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
     let lines = said.expect_code(0).json_lines();
@@ -1175,6 +1148,16 @@ fun main() {
     let languages = languages.to_str().unwrap();
     let tried = assize(folder.path(), &["languages", "test", "--languages", languages, "--all", "kotlin"]);
     assert!(tried.expect_code(0).stdout.contains("kotlinc 2."));
+}
+
+/// Writes files below a folder, by path, with the folders that they lie in.
+fn writing_below(folder: &Path) -> impl Fn(&str, &str) + use<> {
+    let folder = folder.to_owned();
+    move |path, content| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
 }
 
 /// Past the capture of the test harness.

@@ -7,12 +7,11 @@ use assize::domain::event::{Event, ProblemPublished};
 use assize::domain::verdict::Verdict;
 use assize::nats_server::Role;
 use assize::package_cache::{CacheError, PackageCache};
-use assize::problems;
 use assize::store::jetstream::JetStreamStore;
 use assize::store::{Aggregate, EventStore, StoreError};
 use futures::StreamExt;
 
-use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
+use crate::harness::judge::{PATIENCE, TestJudge, canonical_archive, sample_package};
 
 const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
 
@@ -58,8 +57,7 @@ async fn a_damaged_package_is_fetched_again_and_costs_no_attempt() {
         assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac, "{damaged}");
         assert_no_failure(&judge, id).await;
         worker.stop().await;
-        let content = problems::canonical_archive(&root).unwrap();
-        assert_eq!(content.digest, revision.package.to_string(), "{damaged}");
+        assert_eq!(canonical_archive(&root).0, revision.package.to_string(), "{damaged}");
     }
     fs::remove_dir_all(root.join("data")).unwrap();
     let worker = judge.worker("w1", 1).await;
@@ -81,7 +79,7 @@ async fn what_vanishes_under_a_running_worker_is_fetched_again() {
     let second = judge.submit("a", "python3", ADD).await;
     assert_eq!(judge.verdict(second).await.verdict, Verdict::Ac);
     assert_no_failure(&judge, second).await;
-    assert_eq!(problems::canonical_archive(&root).unwrap().digest, revision.package.to_string());
+    assert_eq!(canonical_archive(&root).0, revision.package.to_string());
     worker.stop().await;
 }
 
@@ -169,8 +167,8 @@ async fn a_package_that_a_replica_does_not_have_yet_is_waited_for() {
         }
     };
     tokio::time::timeout(PATIENCE, looked_twice).await.expect("the worker looks for the package");
-    let content = problems::canonical_archive(&sample_package("a")).unwrap();
-    judge.store.put_package(revision.package, &content.bytes).await.unwrap();
+    let (_, content) = canonical_archive(&sample_package("a"));
+    judge.store.put_package(revision.package, &content).await.unwrap();
     assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
     assert_no_failure(&judge, id).await;
     worker.stop().await;

@@ -24,7 +24,7 @@ use assize::streams;
 use futures::StreamExt;
 use jiff::Timestamp;
 
-use crate::harness::judge::{PATIENCE, TestJudge, sample_package};
+use crate::harness::judge::{PATIENCE, TestJudge, canonical_archive, sample_package};
 use crate::harness::process::{Process, descendants, is_alive};
 
 const ADD: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
@@ -326,8 +326,8 @@ async fn an_outage_of_the_packages_costs_no_attempt() {
     let history = judge.store.load(&Aggregate::Submission(id)).await.unwrap();
     assert_eq!(history.len(), 1, "{history:#?}");
     streams::create_or_verify(&admin, 1).await.unwrap();
-    let content = assize::problems::canonical_archive(&sample_package("a")).unwrap();
-    judge.store.put_package(content.digest.parse().unwrap(), &content.bytes).await.unwrap();
+    let (digest, content) = canonical_archive(&sample_package("a"));
+    judge.store.put_package(digest.parse().unwrap(), &content).await.unwrap();
     assert_eq!(judge.verdict(id).await.verdict, Verdict::Ac);
     worker.stop().await;
 }

@@ -181,11 +181,11 @@ fn what_common_programs_make_of_a_package_is_read() {
     std::fs::write(root.join("data/secret/2.in"), "x\n".repeat(100_000)).expect("a file");
     std::os::unix::fs::symlink("1.ans", root.join("data/secret/2.ans")).expect("a link");
     let plain = super::super::load(&root, Mode::Strict).expect("a package");
-    let digest = super::super::canonical_archive(&root).expect("an archive").digest;
+    let digest = super::super::tests::canonical_archive(&root).expect("an archive").digest;
     let check = |path: &Path| {
         let opened = open(path).expect("an archive");
         assert_eq!(opened.load(Mode::Strict).expect("a package"), plain, "{}", path.display());
-        assert_eq!(super::super::canonical_archive(opened.root()).expect("an archive").digest, digest);
+        assert_eq!(super::super::tests::canonical_archive(opened.root()).expect("an archive").digest, digest);
     };
     check(&root);
     let python = "import shutil; shutil.make_archive('python/hello', 'zip', '.', 'hello')";

@@ -12,6 +12,7 @@ use assize::judge::Judge;
 use assize::languages::Languages;
 use assize::nats_server::Role;
 use assize::package_cache::{BYTES_MAX_DEFAULT, PackageCache};
+use assize::problems;
 use assize::publish::{Publisher, Verify, Wish};
 use assize::store::jetstream::JetStreamStore;
 use assize::streams;
@@ -31,6 +32,13 @@ pub(crate) struct TestJudge {
     pub(crate) nats: TestNats,
     pub(crate) store: JetStreamStore,
     pub(crate) judge: Judge,
+}
+
+/// The digest and the bytes of the canonical archive of the package in a folder.
+pub(crate) fn canonical_archive(folder: &Path) -> (String, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let digest = problems::write_canonical_archive(folder, None, &mut bytes).unwrap();
+    (digest, bytes)
 }
 
 impl TestJudge {
