@@ -84,7 +84,9 @@ pub(crate) struct Streams {
 impl Streams {
     /// Takes over what there is, nothing of it used yet.
     pub(crate) fn new(Named { stdin, stdout, stderr }: Named, is_fifo: bool, key: Key) -> Self {
-        for fifo in [&stdout, &stderr] {
+        // What partners say to each other goes through pipes of the usual size: how much fits into one decides who waits.
+        let output = if is_fifo { None } else { Some(&stdout) };
+        for fifo in output.into_iter().chain([&stderr]) {
             // A larger pipe means fewer switches; a host that refuses it (pipe-user-pages-soft) is only slower.
             let _ = sys::fcntl(fifo.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, key);
         }
