@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use poem::http::{HeaderValue, StatusCode, header};
@@ -57,6 +58,9 @@ pub(super) struct Packages {
 
 /// What a page was made from: the package, the problem and revision in its addresses, and the statement's path.
 type PageKey = (Sha256Digest, String, u32, String);
+
+/// How long an answer waits for the read model to show the problem as it is now.
+const READ_MODEL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A package that can be read.
 struct Readable {
@@ -130,6 +134,8 @@ impl Packages {
         let verify = if verify.0 { Verify::Always } else { Verify::Never };
         let wish = Wish { verify, expected_revision, problem: Some(problem) };
         let published = state.publisher.publish(&body.path, &wish, Timestamp::now()).await?;
+        // Who has the answer submits to it next. It stands in the history, whether the read model has it in time or not.
+        state.projection.wait_for(published.sequence, READ_MODEL_DEADLINE).await;
         let revision = published.revision;
         let warnings = published.warnings.into_iter().map(|warning| PackageWarning {
             file: warning.place.file,

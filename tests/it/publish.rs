@@ -184,7 +184,6 @@ async fn of_two_who_publish_after_the_same_revision_one_wins() {
 async fn a_submission_is_judged_by_the_revision_that_it_was_made_for() {
     let api = TestApi::start().await;
     let submit = async || {
-        api.caught_up().await;
         let body = json!({ "problem": "sum", "language": "python3", "code": SUM });
         let answer = api.post("/v1/submissions", &body).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
@@ -202,6 +201,18 @@ async fn a_submission_is_judged_by_the_revision_that_it_was_made_for() {
     assert_eq!(api.judge.verdict(second).await.verdict, Verdict::Wa);
     assert_eq!(api.judge.verdict(third).await.verdict, Verdict::Wa);
     worker.stop().await;
+}
+
+/// Whoever has the answer need not wait for the read model.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_is_there_at_once() {
+    let api = TestApi::start().await;
+    for revision in 1..=20 {
+        let answer = put_quick(&api, &[], &with("data/secret/1.ans", &format!("{revision}\n"))).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let detail = api.get("/v1/problems/sum").await;
+        assert_eq!(detail.header("etag"), format!("\"{revision}\""));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
