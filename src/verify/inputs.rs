@@ -273,7 +273,9 @@ async fn output(package: &Arc<JudgePackage>, bench: &Bench, example: &Example) -
         match (&judged.package.validation, &judged.validators) {
             (Validation::Custom { .. }, Some(validators)) => {
                 let output = ProgramFile::new("output", &output, false)?.content;
-                let pass = Pass::first(&data, validator_flags)?;
+                // There is no submission.
+                let among = validators.see_submissions().then_some(&[][..]);
+                let pass = Pass::first(&data, validator_flags, among)?;
                 Ok::<_, JudgePackageError>(validators.validate(confined, &pass, &output)?.accepted)
             }
             _ => {

@@ -253,7 +253,8 @@ impl Trial {
             };
             if static_validation::judge_sources(confined, language, sources, program, &mut plan, &mut record)?
             {
-                run::judge_all(confined, language, program, &mut plan, limits, &mut record)?;
+                let sources = Some(sources.as_ref());
+                run::judge_all(confined, language, program, sources, &mut plan, limits, &mut record)?;
             }
             let state = State::Ready(submitted.clone());
             Ok::<_, VerifyError>(Went { state, runs, graded: plan.into_graded() })

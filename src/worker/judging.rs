@@ -261,9 +261,7 @@ impl Worker {
         }
         let kept = match kept {
             // What lies beside the sources of several files may be read when it runs.
-            Some(made)
-                if package.static_validation.is_none() && loaded.submission.created.sources.len() == 1 =>
-            {
+            Some(made) if !package.shows_sources() && loaded.submission.created.sources.len() == 1 => {
                 return Ok(Some(Submitted { program: vec![made], sources: None }));
             }
             kept => kept,
@@ -358,7 +356,8 @@ impl Worker {
                     None => true,
                 };
                 if goes_on {
-                    run::judge_all(confined, language, program, &mut plan, limits, record)?;
+                    let sources = submitted.sources.as_deref();
+                    run::judge_all(confined, language, program, sources, &mut plan, limits, record)?;
                 }
                 Ok(plan.into_graded())
             })

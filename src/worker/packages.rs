@@ -301,6 +301,11 @@ impl JudgePackage {
         self.package.types.contains(&ProblemType::SubmitAnswer)
     }
 
+    /// Whether programs of the package see the sources of submissions.
+    pub fn shows_sources(&self) -> bool {
+        self.static_validation.is_some() || self.validators.as_ref().is_some_and(Validators::see_submissions)
+    }
+
     /// The language of a program for it: the one that is stated, or that of its files.
     pub fn language_of<'a>(
         &self,

@@ -9,6 +9,7 @@ use crate::domain::scoring::{Case, ScoreFiles, Stated};
 use crate::domain::verdict::{self, Exit, Observation, RunLimits, Stop, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
+use crate::languages::sources::Sources;
 
 use super::answers::Answers;
 use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
@@ -78,11 +79,13 @@ const SANDBOX_RETRIES: usize = 1;
 const RUNS_AHEAD: usize = 2;
 
 /// Runs and judges what the plan wants, as long as `record` says to go on. The limits are usually those of the package
-/// ([`JudgePackage::run_limits`]).
+/// ([`JudgePackage::run_limits`]). `sources` are what the program was made of, where the package's validators run among
+/// them ([`JudgePackage::shows_sources`]).
 pub fn judge_all(
     slot: &mut Confined<'_>,
     language: &Language,
     program: &[ProgramFile],
+    sources: Option<&Sources>,
     plan: &mut Plan<'_>,
     limits: RunLimits,
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
@@ -104,13 +107,21 @@ pub fn judge_all(
     if package.takes_answers() {
         return answer_all(slot, program, &command, plan, launch, &limits, record);
     }
+    let shows = package.validators.as_ref().is_some_and(Validators::see_submissions);
+    let shown = match sources.filter(|_| shows) {
+        Some(sources) => files_of(sources, program)?,
+        None => Vec::new(),
+    };
+    let shown = shows.then_some(shown.as_slice());
     if let Some(validators) = package.interactive() {
         let speaker = Speaker { command: &command, files: program, limits: launch };
-        return talk_all(slot, &speaker, validators, plan, &limits, record);
+        let hosts = Hosts { validators, shown };
+        return talk_all(slot, &speaker, hosts, plan, &limits, record);
     }
     if let Some(validators) = package.validators.as_ref().filter(|validators| validators.are_multi_pass()) {
         let speaker = Speaker { command: &command, files: program, limits: launch };
-        return pass_all(slot, &speaker, validators, plan, &limits, record);
+        let hosts = Hosts { validators, shown };
+        return pass_all(slot, &speaker, hosts, plan, &limits, record);
     }
     let mut failures = 0;
     let (mut slot, companion) = slot.split();
@@ -147,7 +158,7 @@ pub fn judge_all(
                 Ok(ran) => {
                     failures = 0;
                     let Some((_, data)) = started.pop_front() else { continue 'prepared };
-                    let judged = judge(&ran, package, testcase, &data, &mut beside, &limits);
+                    let judged = judge(&ran, package, testcase, &data, &mut beside, &limits, shown);
                     let result = if_it_counts(judged, testcase, plan, &mut beside)?;
                     plan.record(testcase.index, result.case());
                     if !record(testcase.index, result) {
@@ -169,6 +180,27 @@ pub fn judge_all(
     Ok(())
 }
 
+/// Validators that say what a submission reads, and the files of it among which they run, if they do.
+#[derive(Clone, Copy)]
+struct Hosts<'a> {
+    validators: &'a Validators,
+    shown: Option<&'a [ProgramFile]>,
+}
+
+/// The files of a submission: its sources with what lies beside them, and what was made of them.
+pub(super) fn files_of(sources: &Sources, program: &[ProgramFile]) -> Result<Vec<ProgramFile>, LaunchError> {
+    let mut files = Vec::new();
+    for source in sources.sources.iter().chain(&sources.others) {
+        files.push(ProgramFile::new(&source.name, &source.bytes, false)?);
+    }
+    for made in program {
+        if files.iter().all(|file| file.name != made.name) {
+            files.push(made.share()?);
+        }
+    }
+    Ok(files)
+}
+
 /// As [`judge_all`], for submissions that are outputs: each run prints the file that is meant for the testcase.
 fn answer_all(
     slot: &mut Confined<'_>,
@@ -181,6 +213,8 @@ fn answer_all(
 ) -> Result<(), JudgePackageError> {
     const FILE: &str = "output";
     let package = plan.package;
+    // Outputs that are handed in are many and large, and a validator gets the one that it judges.
+    let shown = package.validators.as_ref().is_some_and(Validators::see_submissions).then_some(&[][..]);
     let testcases = &package.testcases;
     let bytes_max = package.package.limits.output_bytes.saturating_mul(testcases.len() as u64);
     let answers = Answers::of(submitted, bytes_max.min(ANSWERS_BYTES_MAX))?;
@@ -196,7 +230,7 @@ fn answer_all(
         };
         let ran = slot.prepare(&command, &[printed], false)?.run(&data.input, launch)?;
         match found {
-            Ok(_) => judge(&ran, package, testcase, &data, beside, limits),
+            Ok(_) => judge(&ran, package, testcase, &data, beside, limits, shown),
             Err(why) => Ok(result(&ran, Verdict::Wa, None, why)?),
         }
     })
@@ -244,12 +278,12 @@ fn next<'a>(
 fn talk_all(
     slot: &mut Confined<'_>,
     speaker: &Speaker<'_>,
-    validators: &Validators,
+    hosts: Hosts<'_>,
     plan: &mut Plan<'_>,
     limits: &RunLimits,
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
-    let package = plan.package;
+    let (package, Hosts { validators, shown }) = (plan.package, hosts);
     // What the validator needs counts on the submission's clock too, and idle is only when neither does anything.
     let validation_ms = package.package.limits.validation_time_limit_ms;
     let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
@@ -259,7 +293,7 @@ fn talk_all(
         let data = testcase.data()?;
         let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
         let speaker = Speaker { command: &command, files: &files, ..speaker };
-        let first = Pass::first(&data, &testcase.validator_arguments)?;
+        let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {
             let talked = validators.talk(slot, beside, pass, &speaker, idle_ms)?;
             let result = judge_talk(&talked, package, testcase.index, limits)?;
@@ -273,17 +307,17 @@ fn talk_all(
 fn pass_all(
     slot: &mut Confined<'_>,
     program: &Speaker<'_>,
-    validators: &Validators,
+    hosts: Hosts<'_>,
     plan: &mut Plan<'_>,
     limits: &RunLimits,
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
-    let package = plan.package;
+    let (package, Hosts { validators, shown }) = (plan.package, hosts);
     each_alone(slot, plan, record, |slot, beside, testcase| {
         let data = testcase.data()?;
         let (command, files) = for_testcase(program.command, program.files, testcase)?;
         let mut prepared = slot.prepare(&command, &files, false)?;
-        let first = Pass::first(&data, &testcase.validator_arguments)?;
+        let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {
             let ran = prepared.run(&pass.input, program.limits)?;
             let (mut feedback, mut stated) = (None, None);
@@ -440,7 +474,7 @@ pub fn run_command(language: &Language, program: &[ProgramFile], memory_bytes: u
     }
 }
 
-/// Judges what came of one testcase. `beside` is where a validator of the package runs.
+/// Judges what came of one testcase. `beside` is where a validator of the package runs, among the files `shown`.
 fn judge(
     ran: &Ran,
     package: &JudgePackage,
@@ -448,6 +482,7 @@ fn judge(
     data: &TestcaseData,
     beside: &mut Confined<'_>,
     limits: &RunLimits,
+    shown: Option<&[ProgramFile]>,
 ) -> Result<TestcaseResult, JudgePackageError> {
     let unreadable = |source| LaunchError::Memory { name: "output".to_owned(), source };
     let read = |bytes_max| ran.stdout.read_first(bytes_max).map_err(unreadable);
@@ -455,7 +490,7 @@ fn judge(
     // A flood that was ended for being one is never copied: only the validator needs the whole output in one piece.
     let verdict = verdict::of(&ran.observation, limits, || {
         if let Some(validators) = &package.validators {
-            let pass = Pass::first(data, &testcase.validator_arguments)?;
+            let pass = Pass::first(data, &testcase.validator_arguments, shown)?;
             let validated = validators.validate(beside, &pass, &ran.stdout)?;
             said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
             stated = package.stated(testcase.index, validated.accepted, &validated.feedback.scores()?)?;

@@ -14,7 +14,7 @@ use crate::problems::Package;
 use super::launch::{Confined, ProgramFile};
 use super::packages::JudgePackageError;
 use super::plan::Plan;
-use super::run::TestcaseResult;
+use super::run::{self, TestcaseResult};
 use super::validators::Validators;
 
 /// The static validator with what it is asked.
@@ -68,13 +68,7 @@ pub fn judge_sources(
 ) -> Result<bool, JudgePackageError> {
     let package = plan.package;
     let Some(validation) = &package.static_validation else { return Ok(true) };
-    let mut files = Vec::new();
-    for source in sources.sources.iter().chain(&sources.others) {
-        files.push(ProgramFile::new(&source.name, &source.bytes, false)?);
-    }
-    for made in program.iter().filter(|made| !sources.sources.iter().any(|file| file.name == made.name)) {
-        files.push(made.share()?);
-    }
+    let files = run::files_of(sources, program)?;
     let entry = match language.entry {
         EntryRule::File => sources.sources.first().map_or("", |main| main.name.as_str()),
         EntryRule::JavaClass => sources.entry.as_str(),

@@ -30,13 +30,15 @@ const WRONG: u8 = 43;
 /// Where it may leave messages. It gets the name with a slash behind it. No file of a submission begins with a point.
 const FEEDBACK: &str = ".feedback";
 const JUDGE_MESSAGE: &str = ".feedback/judgemessage.txt";
-/// Where its own files lie while it judges those of a submission.
+/// Where its own files lie where it runs among those of a submission.
 const PROGRAM: &str = ".validator";
 /// The input of another pass, where it asks for one.
 const NEXT_PASS: &str = ".feedback/nextpass.in";
 /// What the testcase's files are called for it: by extensions, which some validators look at.
 const INPUT: &str = "testcase.in";
 const ANSWER: &str = "testcase.ans";
+/// Where they lie where it runs among the files of a submission.
+const TESTCASE: &str = ".testcase";
 /// How much of a message is read, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 64 << 10;
 const SCORE: &str = ".feedback/score.txt";
@@ -225,6 +227,8 @@ pub struct Pass<'a> {
     testcase: &'a TestcaseData,
     /// The arguments of the validator on it.
     arguments: &'a [String],
+    /// The files of the submission among which the validator runs, if it does.
+    submission: Option<&'a [ProgramFile]>,
     /// What the submission reads, unless it talks to the validator; and what the validator is told that it read.
     pub input: Input,
     /// What the validator left in the pass before.
@@ -232,10 +236,15 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// The first pass on a testcase, for which the validator has these `arguments`.
-    pub fn first(testcase: &'a TestcaseData, arguments: &'a [String]) -> Result<Self, LaunchError> {
+    /// The first pass on a testcase, for which the validator has these `arguments`. `submission` are the files among which
+    /// it runs; none where it runs among its own.
+    pub fn first(
+        testcase: &'a TestcaseData,
+        arguments: &'a [String],
+        submission: Option<&'a [ProgramFile]>,
+    ) -> Result<Self, LaunchError> {
         let (input, feedback) = (testcase.input.share()?, Feedback::default());
-        Ok(Self { number: 1, testcase, arguments, input, feedback })
+        Ok(Self { number: 1, testcase, arguments, submission, input, feedback })
     }
 }
 
@@ -260,6 +269,8 @@ pub struct Validators {
     constants: Constants,
     limits: LaunchLimits,
     is_interactive: bool,
+    /// Whether they run among the files of the submission, as 2025-09 has it.
+    see_submissions: bool,
     /// Files of the feedback directory on which the verdict or the score depends.
     decisive: Vec<&'static str>,
     /// How often a submission is run on a testcase at most, where it may be run more than once.
@@ -290,6 +301,7 @@ impl Validators {
         let constants = package.constants.clone();
         let is_interactive = matches!(package.validation, Validation::Custom { interactive: true, .. });
         let is_multi_pass = matches!(package.validation, Validation::Custom { multi_pass: true, .. });
+        let see_submissions = !package.format.is_legacy();
         let scores: &[_] = if package.grading.scoring { &[SCORE, SCORE_MULTIPLIER] } else { &[] };
         let decisive = is_multi_pass.then_some(NEXT_PASS).into_iter().chain(scores.iter().copied()).collect();
         let package = &package.limits;
@@ -317,11 +329,17 @@ impl Validators {
             constants,
             limits,
             is_interactive,
+            see_submissions,
             decisive,
             passes_max,
             compiling,
             built: Mutex::new(None),
         }
+    }
+
+    /// Whether they run among the files of the submission that they judge, and not among their own.
+    pub fn see_submissions(&self) -> bool {
+        self.see_submissions
     }
 
     /// Whether a submission may be run more than once on a testcase.
@@ -434,20 +452,7 @@ impl Validators {
             let validator = "static_validator".to_owned();
             return Err(ValidatorError::NoProgram { validator, source: SourcesError::NoFiles });
         };
-        let mut command = validator.command.clone();
-        let mut files = Vec::new();
-        for own in &validator.files {
-            let moved = ProgramFile { name: format!("{PROGRAM}/{}", own.name), ..own.share()? };
-            for word in &mut command.argv {
-                if word.strip_prefix("./").unwrap_or(word) == own.name {
-                    *word = format!("./{}", moved.name);
-                }
-            }
-            files.push(moved);
-        }
-        for file in submission.iter().filter(|file| !file.name.starts_with('.')) {
-            files.push(file.share()?);
-        }
+        let (mut command, files) = validator.among(submission)?;
         command.argv.extend(program.map(str::to_owned));
         command.argv.push(format!("{FEEDBACK}/"));
         command.argv.extend(arguments.iter().cloned());
@@ -595,14 +600,44 @@ impl Validators {
 impl Program {
     /// Its command and its files for one pass on one testcase.
     fn prepare(&self, pass: &Pass<'_>) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
-        let files = self.files.iter().chain(&pass.feedback.files);
-        let mut files = files.map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
-        files.push(pass.input.as_file(INPUT)?);
-        files.push(pass.testcase.answer_file()?.as_file(ANSWER)?);
-        let mut command = self.command.clone();
-        command.argv.extend([INPUT, ANSWER].map(str::to_owned));
+        let (mut command, mut files, folder) = match pass.submission {
+            Some(submission) => {
+                let (command, files) = self.among(submission)?;
+                (command, files, format!("{TESTCASE}/"))
+            }
+            None => {
+                let own = self.files.iter().map(ProgramFile::share).collect::<Result<Vec<_>, _>>()?;
+                (self.command.clone(), own, String::new())
+            }
+        };
+        for left in &pass.feedback.files {
+            files.push(left.share()?);
+        }
+        let (input, answer) = (format!("{folder}{INPUT}"), format!("{folder}{ANSWER}"));
+        files.push(pass.input.as_file(&input)?);
+        files.push(pass.testcase.answer_file()?.as_file(&answer)?);
+        command.argv.extend([input, answer]);
         command.argv.push(format!("{FEEDBACK}/"));
         command.argv.extend(pass.arguments.iter().cloned());
+        Ok((command, files))
+    }
+
+    /// Its command and its files among those of a submission: its own lie in a directory that no submission can have.
+    fn among(&self, submission: &[ProgramFile]) -> Result<(Command, Vec<ProgramFile>), LaunchError> {
+        let mut command = self.command.clone();
+        let mut files = Vec::with_capacity(self.files.len() + submission.len());
+        for own in &self.files {
+            let moved = ProgramFile { name: format!("{PROGRAM}/{}", own.name), ..own.share()? };
+            for word in &mut command.argv {
+                if word.strip_prefix("./").unwrap_or(word) == own.name {
+                    *word = format!("./{}", moved.name);
+                }
+            }
+            files.push(moved);
+        }
+        for file in submission.iter().filter(|file| !file.name.starts_with('.')) {
+            files.push(file.share()?);
+        }
         Ok((command, files))
     }
 

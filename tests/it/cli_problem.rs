@@ -884,6 +884,55 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
 }
 
 #[test]
+fn validators_of_2025_09_run_among_the_files_of_the_submission() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    fs::rename(package.join("problem_statement"), package.join("statement")).unwrap();
+    let put = |path: &str, text: &str| {
+        let path = package.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("include/c/limits.txt", "7\n");
+    let sum = "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d%d\", &a, &b); printf(\"%d\\n\", a + b); }\n";
+    put("submissions/accepted/sum.c", sum);
+    put(
+        "submissions/accepted/two/main.py",
+        "from adding import add\nprint(add(*map(int, input().split())))\n",
+    );
+    put("submissions/accepted/two/adding.py", "def add(a, b): return a + b\n");
+    // Files of its own are where its program is, and only those.
+    put("output_validator/expected.py", "MINE = True\n");
+    put(
+        "output_validator/validate.py",
+        r#"
+import glob, os, sys
+from expected import MINE
+assert MINE and not os.path.exists("expected.py") and not os.path.exists("validate.py")
+names = sorted(glob.glob("*"))
+assert not any(name.startswith("testcase") for name in names)
+open(sys.argv[3] + "judgemessage.txt", "w").write(" ".join(names))
+a, b = map(int, open(sys.argv[1]).read().split())
+sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() else 43)
+"#,
+    );
+    let yaml = "problem_format_version: 2025-09\nname: {en: A}\nuuid: 5c2a1f60-1d0e-4c8a-9b7e-2f4a6c8e0b1f\n";
+    put("problem.yaml", &format!("{yaml}limits: {{time_limit: 2}}\n"));
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let lines = said.expect_code(0).json_lines();
+    let saw = |line: &Value| line["testcases"][0]["message"].as_str().unwrap_or("-").to_owned();
+    let saw: Vec<String> = lines.iter().filter(|line| line.get("path").is_some()).map(saw).collect();
+    assert_eq!(saw, ["limits.txt main sum.c", "main.py", "adding.py main.py"]);
+    // The same where they talk to each other.
+    let dialogue = fs::read_to_string(package.join("output_validator/validate.py")).unwrap();
+    let dialogue = dialogue.replace("sys.exit(", "print(a, b, flush=True)\nsys.exit(");
+    put("output_validator/validate.py", &dialogue);
+    put("problem.yaml", &format!("{yaml}limits: {{time_limit: 2}}\ntype: [pass-fail, interactive]\n"));
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    assert_eq!(said.expect_code(0).json_lines()[2]["testcases"][0]["message"], "adding.py main.py");
+}
+
+#[test]
 fn a_validator_is_confined() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
