@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::checktestdata::{CheckError, Program};
 use crate::domain::default_validator::{self, Comparison, Flags};
 use crate::error_chain::chain;
-use crate::problems::{CaseFile, Example, ExampleKind, InputValidator, InputValidatorKind, Validation};
+use crate::problems::{
+    CaseFile, Example, ExampleKind, InputValidator, InputValidatorKind, Testcase, Validation,
+};
 use crate::worker::launch::{Input, ProgramFile};
 use crate::worker::packages::{JudgePackage, JudgePackageError, TestcaseData};
 use crate::worker::validators::{Pass, Validators};
@@ -47,13 +49,14 @@ pub(super) async fn check(package: &Arc<JudgePackage>, bench: &Bench) -> Vec<Fin
     let examples = package.package.examples.iter();
     let (inputs, outputs): (Vec<&Example>, Vec<&Example>) =
         examples.partition(|example| example.kind == ExampleKind::InvalidInput);
+    let samples: Vec<Example> = shown_outputs(package);
     if sources.is_empty() {
         let what = "there are no input validators, so that the inputs are not checked".to_owned();
         findings.push(Finding::warning(Some("input_validators"), what));
     }
     let by_validator = checkers.iter().map(|(source, checker)| all_by(package, bench, source, checker));
     let refused = inputs.iter().map(|example| is_refused(package, bench, &checkers, example));
-    let judged = outputs.iter().map(|example| output(package, bench, example));
+    let judged = outputs.into_iter().chain(&samples).map(|example| output(package, bench, example));
     let (by_validator, refused, judged) = tokio::join!(
         futures::future::join_all(by_validator),
         futures::future::join_all(refused),
@@ -64,6 +67,27 @@ pub(super) async fn check(package: &Arc<JudgePackage>, bench: &Bench) -> Vec<Fin
     let package = package.clone();
     findings.extend(tokio::task::spawn_blocking(move || line_ends(&package)).await.unwrap_or_default());
     findings
+}
+
+/// The outputs that are shown with samples, which the output validator must accept by the format 2025-09: the `.out`, or
+/// the answer where nothing else is shown.
+fn shown_outputs(package: &JudgePackage) -> Vec<Example> {
+    if package.package.format.is_legacy() {
+        return Vec::new();
+    }
+    let samples = package.package.testcases.iter().filter(|testcase| testcase.is_sample);
+    let is_output = |shown: &str| [".ans", ".out"].iter().any(|end| shown.ends_with(end));
+    let example = |sample: &Testcase| Example {
+        kind: ExampleKind::ValidOutput,
+        path: format!("data/{}", sample.name),
+        input_path: sample.input_path.clone(),
+        output: Some((sample.answer_path.clone(), sample.shown_answer_path.clone())),
+        input_validator_arguments: sample.input_validator_arguments.clone(),
+        arguments: sample.arguments.clone(),
+        files: sample.files.clone(),
+        validator_flags: sample.validator_flags.clone(),
+    };
+    samples.filter(|sample| is_output(&sample.shown_answer_path)).map(example).collect()
 }
 
 /// Data whose lines do not end as the format has it, the first file by name and the others by number.

@@ -353,7 +353,7 @@ async fn conclude(
                     let toolchain = trial.language.as_ref().map_or("", |offer| offer.toolchain.as_str());
                     format!("{why} ({toolchain}): {}", first_lines(diagnostics))
                 }
-                (Held::Broken(why), _) => why,
+                (Held::Broken(why), _) => why + may_write(package, &trial.testcases(package, caps)),
             };
             verified.testcases = trial.testcases(package, caps);
             if let Some(Ok(outcome)) = trial.outcome(package, caps, View::AtLimit) {
@@ -371,6 +371,19 @@ async fn conclude(
         }
     }
     verified
+}
+
+/// What to add where a submission of a legacy package died of writing a file, which judges of its time let it.
+fn may_write(package: &JudgePackage, testcases: &[VerifiedTestcase]) -> &'static str {
+    let is_of_old = package.package.format.is_legacy() && !package.package.allows_file_writing;
+    let failed = |testcase: &VerifiedTestcase| {
+        testcase.verdict == Verdict::Rte && testcase.message.contains("Read-only file system")
+    };
+    if is_of_old && testcases.iter().any(failed) {
+        "; `allow_file_writing: true` in problem.yaml lets submissions write files"
+    } else {
+        ""
+    }
 }
 
 /// What to say of the first testcase that could not be judged and has no say; empty where there is none.

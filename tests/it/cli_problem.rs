@@ -923,6 +923,12 @@ sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() 
     let saw = |line: &Value| line["testcases"][0]["message"].as_str().unwrap_or("-").to_owned();
     let saw: Vec<String> = lines.iter().filter(|line| line.get("path").is_some()).map(saw).collect();
     assert_eq!(saw, ["limits.txt main sum.c", "main.py", "adding.py main.py"]);
+    // It must accept what is shown as the output of a sample.
+    put("data/sample/1.out", "0\n");
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(1);
+    let refused = "data/sample/1.out: is refused by the output validator, and must be accepted";
+    assert!(said.stdout.contains(refused), "{}", said.stdout);
+    fs::remove_file(package.join("data/sample/1.out")).unwrap();
     // The same where they talk to each other.
     let dialogue = fs::read_to_string(package.join("output_validator/validate.py")).unwrap();
     let dialogue = dialogue.replace("sys.exit(", "print(a, b, flush=True)\nsys.exit(");
@@ -930,6 +936,25 @@ sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() 
     put("problem.yaml", &format!("{yaml}limits: {{time_limit: 2}}\ntype: [pass-fail, interactive]\n"));
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
     assert_eq!(said.expect_code(0).json_lines()[2]["testcases"][0]["message"], "adding.py main.py");
+}
+
+#[test]
+fn files_are_written_where_the_package_lets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let sum = "a, b = map(int, input().split())\nwith open('sum', 'w') as file: print(a + b, file=file)\n\
+               print(open('sum').read())\n";
+    fs::write(package.join("submissions/accepted/sum.py"), sum).unwrap();
+    let verify = |code| {
+        let verify = ["problem", "verify", package.to_str().unwrap(), "--json"];
+        assize(folder.path(), &verify).expect_code(code).json_lines().remove(0)
+    };
+    let line = verify(1);
+    assert_eq!(line["got"], "RTE", "{line:#}");
+    assert!(line["reason"].as_str().unwrap().contains("; `allow_file_writing: true` in problem.yaml lets"));
+    let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+    fs::write(package.join("problem.yaml"), format!("{yaml}allow_file_writing: true\n")).unwrap();
+    assert_eq!(verify(0)["got"], "AC");
 }
 
 #[test]
