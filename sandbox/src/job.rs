@@ -172,7 +172,7 @@ impl Limits {
             stderr_bytes: 16 << 10,
             file_bytes: 0,
             processes: 1,
-            open_files: 64,
+            open_files: 256,
             stack_bytes: None,
             tmpfs_bytes: 0,
             tmpfs_inodes: 0,

@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
     MUST_BE(alarm(0) == 0);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
-    MUST_BE(limit.rlim_cur == limit.rlim_max && limit.rlim_cur >= 64);
+    MUST_BE(limit.rlim_cur == limit.rlim_max && limit.rlim_cur >= 256);
     struct rusage used;
     getrusage(RUSAGE_CHILDREN, &used);
     MUST_BE(used.ru_utime.tv_sec == 0 && used.ru_utime.tv_usec == 0 && used.ru_minflt == 0);

@@ -352,6 +352,18 @@ fn a078_a_fresh_binary_is_never_busy() {
     }
 }
 
+/// Drivers put a descriptor away where they hope that no program looks.
+#[test]
+fn high_descriptors_may_be_used() {
+    let mut place = Place::new();
+    for (profile, limits) in [(Profile::Run, Limits::run(1000)), (Profile::Build, Limits::build(1000))] {
+        let limits = Limits { open_files: limits.open_files, ..roomy(profile) };
+        let code = "import fcntl; print(fcntl.fcntl(1, fcntl.F_DUPFD, 200))";
+        let outcome = run(&mut place, &python(profile, code), &RunSpec::new(Stdin::Null, limits));
+        assert_eq!(stdout(&outcome), "200\n", "{}", String::from_utf8_lossy(&outcome.stderr));
+    }
+}
+
 #[test]
 fn a080_reading_leaves_no_mark_on_the_input() {
     let mut place = Place::new();
