@@ -1080,6 +1080,40 @@ async fn an_archive_is_a_package_too() {
     assert!(said.stdout.contains("is not a readable zip"), "{said:?}");
 }
 
+/// A package whose only submissions are these programs, by paths below `submissions/`.
+fn package_of(folder: &Path, programs: &[(&str, &str)]) -> PathBuf {
+    let package = small_package(folder);
+    fs::remove_dir_all(package.join("submissions")).unwrap();
+    for (path, text) in programs {
+        let path = package.join("submissions").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    package
+}
+
+/// As compilers of other judges have it by default. In C++ also where the header of everything is a precompiled one.
+#[test]
+fn writing_beyond_an_array_on_the_stack_is_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let c = "#include <stdio.h>\nint main(void) { char s[8]; int a, b; scanf(\"%d %d\", &a, &b);\n\
+             sprintf(s, \"%040d\", a); printf(\"%d\\n\", a + b); return s[0] == 'x'; }\n";
+    let cpp = format!("#include <bits/stdc++.h>\n{c}");
+    let names = ["c.c", "1.cpp", "2.cpp", "3.cpp", "4.cpp"].map(|name| format!("run_time_error/{name}"));
+    let texts: Vec<String> = (0..)
+        .zip(&names)
+        .map(|(at, _)| if at == 0 { c.to_owned() } else { format!("{cpp}// {at}\n") })
+        .collect();
+    let programs: Vec<(&str, &str)> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let package = package_of(folder.path(), &programs);
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    for line in &said.expect_code(0).json_lines()[..programs.len()] {
+        let message = line["testcases"][0]["message"].as_str().unwrap();
+        assert!(message.contains("SIGABRT: *** stack smashing detected ***"), "{line:#}");
+    }
+}
+
 /// Java's compiler wants a file to be named after its public class, which contestants and juries do not care about.
 #[test]
 fn java_submissions_may_be_called_anything() {
