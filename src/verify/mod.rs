@@ -9,6 +9,7 @@
 //! `promise` can tell what is wrong from what only a faster or slower host would see otherwise.
 
 mod derive;
+mod first_error;
 mod inputs;
 mod pool;
 mod promise;
@@ -206,7 +207,7 @@ async fn unbuilt(package: &Arc<JudgePackage>, bench: &Bench) -> Option<Finding> 
         slot.call(move |confined| judged.validators.as_ref().map_or(Ok(()), |all| all.prepare(confined)));
     // All else that can go wrong goes wrong again with a submission, and is told there.
     let error = built.await.err().filter(ValidatorError::is_of_build)?;
-    Some(Finding::error(error.validator(), format!("{}: {}", chain(&error), first_lines(error.said()))))
+    Some(Finding::error(error.validator(), format!("{}: {}", chain(&error), first_error::of(error.said()))))
 }
 
 async fn judge(
@@ -351,7 +352,7 @@ async fn conclude(
                 (Held::Sensitive(why), _) => format!("sensitive to the time limit: {why}"),
                 (Held::Broken(why), State::DoesNotCompile { diagnostics, .. }) => {
                     let toolchain = trial.language.as_ref().map_or("", |offer| offer.toolchain.as_str());
-                    format!("{why} ({toolchain}): {}", first_lines(diagnostics))
+                    format!("{why} ({toolchain}): {}", first_error::of(diagnostics))
                 }
                 (Held::Broken(why), _) => why + may_write(package, &trial.testcases(package, caps)),
             };
@@ -413,14 +414,4 @@ fn held(trial: &Trial, package: &JudgePackage, caps: Caps) -> (Held, Verdict) {
     let by_groups = !package.package.grading.is_plain();
     let seen = Seen { testcases: &testcases, at_limit, with_margin, score, groups: &groups, by_groups };
     (promise::hold(&trial.submission.demands, &seen), at_limit)
-}
-
-/// The first errors that a compiler names, or its first line.
-fn first_lines(diagnostics: &str) -> String {
-    let errors: Vec<&str> =
-        diagnostics.lines().filter(|line| line.to_lowercase().contains("error")).collect();
-    match errors.first() {
-        Some(first) => (*first).trim().to_owned(),
-        None => diagnostics.lines().next().unwrap_or("nothing more was said").trim().to_owned(),
-    }
 }

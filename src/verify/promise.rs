@@ -128,7 +128,13 @@ fn broken(demand: &Demand, seen: &Seen<'_>, view: View) -> Option<String> {
         && !overall.iter().any(|expected| is_overall(whole, *expected))
     {
         let codes: Vec<&str> = overall.iter().map(|verdict| verdict.code()).collect();
-        return Some(format!("it got {whole}, where {by} expects {}", codes.join(" or ")));
+        let why = about.iter().find(|testcase| testcase.seen_by(view) == whole && whole != Verdict::Ac);
+        let why = why.map(|testcase| format!(": {}: {}", testcase.testcase, testcase.message_by(view)));
+        return Some(format!(
+            "it got {whole}, where {by} expects {}{}",
+            codes.join(" or "),
+            why.unwrap_or_default()
+        ));
     }
     if let Some(message) = &demand.message
         && !about.iter().any(|testcase| testcase.message.contains(message.as_str()))

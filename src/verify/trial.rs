@@ -23,7 +23,7 @@ use crate::worker::run::{self, TestcaseResult};
 use crate::worker::{compile, static_validation};
 
 use super::promise::View;
-use super::{Bench, VerifiedTestcase, first_lines};
+use super::{Bench, VerifiedTestcase, first_error};
 
 /// A submission and what is known of it by now.
 pub(super) struct Trial {
@@ -478,7 +478,7 @@ impl VerifyError {
             // Of a build one line is enough, and that of an output validator is told once for all submissions.
             Self::Package(JudgePackageError::Validator(fault)) if fault.is_of_build() => {
                 let is_told = fault.validator().is_some_and(|path| path.starts_with("output_validator"));
-                let why = if is_told { String::new() } else { format!(": {}", first_lines(fault.said())) };
+                let why = if is_told { String::new() } else { format!(": {}", first_error::of(fault.said())) };
                 chain(self) + &why
             }
             Self::Package(error) => error.told(),

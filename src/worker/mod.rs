@@ -10,6 +10,7 @@ pub mod build_cache;
 pub mod compile;
 pub mod graders;
 mod judging;
+mod last_words;
 pub mod launch;
 pub mod offers;
 pub mod packages;

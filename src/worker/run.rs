@@ -12,6 +12,7 @@ use crate::languages::Language;
 use crate::languages::sources::Sources;
 
 use super::answers::Answers;
+use super::last_words;
 use super::launch::{self, Command, Confined, LaunchError, LaunchLimits, ProgramFile, Ran, Speaker};
 use super::packages::{JudgePackage, JudgePackageError, JudgeTestcase, TestcaseData};
 use super::plan::Plan;
@@ -560,16 +561,10 @@ fn describe(verdict: Verdict, ran: &Ran, limits: &RunLimits) -> String {
     }
 }
 
-/// The last line of standard error, which is where an interpreter says what went wrong.
+/// What it said of that on standard error, to be put behind how it ended.
 fn last_words(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    match text.trim_end().lines().next_back() {
-        Some(line) if !line.trim().is_empty() => {
-            let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
-            format!(": {line}")
-        }
-        _ => String::new(),
-    }
+    let words = last_words::of(stderr);
+    if words.is_empty() { words } else { format!(": {words}") }
 }
 
 fn signal_name(signal: u8) -> String {

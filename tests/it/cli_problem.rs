@@ -863,6 +863,7 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
     check(host, "input(); raise SystemExit(3)", 1, "RTE", "exited with code 3");
     check(host, "input(); import os; os.close(0); os.close(1)\nwhile True: pass", 1, "TLE", "");
     check(host, "import time; time.sleep(1000)", 1, "ILE", "");
+    check(host, "input(); raise SystemExit('its own words')", 1, "RTE", "exited with code 1: its own words");
     // What becomes of a submission after it was refused does not matter.
     check("raise SystemExit(43)", "input(); raise SystemExit(3)", 1, "WA", "");
     // Its last words to a submission that has ended are lost, and that is no fault of its own.
@@ -1112,6 +1113,103 @@ fn writing_beyond_an_array_on_the_stack_is_a_crash() {
         let message = line["testcases"][0]["message"].as_str().unwrap();
         assert!(message.contains("SIGABRT: *** stack smashing detected ***"), "{line:#}");
     }
+}
+
+/// Each with what its reason must contain. What is not installed is not judged.
+fn check_reasons(
+    directory: &str,
+    programs: &[(&str, &str, &str)],
+    at_least: usize,
+    reason: fn(&Value) -> &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<String> = programs.iter().map(|(name, _, _)| format!("{directory}/{name}")).collect();
+    let texts: Vec<(&str, &str)> =
+        paths.iter().zip(programs).map(|(path, (_, text, _))| (path.as_str(), *text)).collect();
+    let package = package_of(folder.path(), &texts);
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let (lines, _) = submissions_of(said.json_lines());
+    let mut judged = 0;
+    for (path, (_, _, expected)) in paths.iter().zip(programs) {
+        let line = &lines[path];
+        if line["ok"].is_null() {
+            loudly(&format!("SKIPPED: {path}: {}", line["reason"]));
+            continue;
+        }
+        judged += 1;
+        assert!(reason(line).contains(expected), "{line:#}");
+    }
+    assert!(judged >= at_least, "{lines:#?}");
+}
+
+#[test]
+fn the_reason_of_a_crash_is_its_cause_in_every_language() {
+    let programs = [
+        (
+            "J.java",
+            "class J { public static void main(String[] a) { int[] x = new int[1]; x[5] = 1; } }",
+            "Index 5 out of",
+        ),
+        ("r.rb", "x = nil\nx.foo\n", "undefined method `foo'"),
+        (
+            "c.cpp",
+            "#include <vector>\nint main() { std::vector<int> v; v.at(3) = 1; }",
+            "what():  vector::_M_range_check",
+        ),
+        (
+            "c.cs",
+            "class P { static void Main() { int[] x = new int[1]; x[x.Length + 3] = 1; } }",
+            "IndexOutOfRange",
+        ),
+        ("p.php", "<?php throw new Exception(\"on purpose\");", "Uncaught Exception: on purpose"),
+        ("g.go", "package main\nfunc main() { panic(\"on purpose\") }", "panic: on purpose"),
+        (
+            "h.hs",
+            "import qualified Data.Map as Map\nmain = print (Map.fromList [(1, 2)] Map.! 3)\n",
+            "key is not an element",
+        ),
+        ("l.lua", "local t\nt.x = 1\n", "attempt to index a nil value"),
+        ("n.js", "const x = undefined;\nconsole.log(x.foo);\n", "TypeError: Cannot read properties"),
+        ("o.ml", "let () = failwith \"on purpose\"", "Failure(\"on purpose\")"),
+        ("p.py", "def f():\n    raise ValueError('on purpose')\nf()\n", "ValueError: on purpose"),
+        (
+            "q.pas",
+            "{$mode objfpc}\nuses sysutils;\nbegin raise Exception.Create('on purpose'); end.",
+            "Exception: on purpose",
+        ),
+        ("r.rs", "fn main() { panic!(\"on purpose\") }", "panicked at"),
+        ("p.pl", "sub f { die 'on purpose' } f();", "on purpose at"),
+        ("x.pro", "main :- atom_length(_, _).", "not sufficiently instantiated"),
+        ("s.sh", "set -e\nno_such_command\n", "no_such_command"),
+        ("s.scm", "(vector-ref (vector 1) 5)", "out of range"),
+        ("d.d", "void main() { int[] a = [1]; size_t i = a.length + 4; a[i] = 1; }", "out of bounds"),
+        (
+            "f.f90",
+            "program p\n integer :: x\n open(7, file='none', status='old')\nend program\n",
+            "Fortran runtime error",
+        ),
+    ];
+    check_reasons("run_time_error", &programs, 3, |line| line["testcases"][0]["message"].as_str().unwrap());
+}
+
+#[test]
+fn the_reason_of_a_failed_compilation_is_its_first_error() {
+    let programs = [
+        ("J.java", "class J { public static void main(String[] a) { int x = \"\"; } }", "incompatible types"),
+        ("c.cpp", "#include <vector>\nint main() { undeclared(); }", "error: 'undeclared' was not declared"),
+        ("c.cs", "class P { static void Main() { int x = \"a\"; } }", "error CS0029"),
+        ("g.go", "package main\nimport \"os\"\nfunc main() { }", "imported and not used"),
+        ("h.hs", "main :: IO ()\nmain = do\n  let x = 1 :: Int\n  putStrLn x\n", "Couldn't match type"),
+        ("o.ml", "let () = print_string 1", "Error: This expression"),
+        ("p.py", "x = (1\n", "SyntaxError: "),
+        ("q.pas", "begin writeln(x) end.", "Error: Identifier not found"),
+        ("r.rs", "fn main() { let x: i32 = \"\"; }", "mismatched types"),
+        ("r.rb", "x = (1", "syntax error"),
+        ("l.lua", "x = = 1", "unexpected symbol"),
+        ("n.js", "let x = ;", "SyntaxError"),
+        ("s.sh", "if then", "syntax error"),
+    ];
+    check_reasons("accepted", &programs, 3, |line| line["reason"].as_str().unwrap());
 }
 
 /// Java's compiler wants a file to be named after its public class, which contestants and juries do not care about.

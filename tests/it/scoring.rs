@@ -262,7 +262,7 @@ fn jury_submissions_with_the_wrong_score_are_told() {
             (
                 "submissions/partially_accepted/none.py",
                 &Value::from(false),
-                "it got WA, where partially_accepted/ expects AC"
+                "it got WA, where partially_accepted/ expects AC: sample/1: this is no integer"
             ),
         ]
     );
