@@ -349,6 +349,12 @@ impl JudgePackage {
         Ok(files.into_iter().map(|(name, bytes)| SourceFile::new(name, bytes)).collect())
     }
 
+    /// Whether files that are for this language in particular are laid over a submission in it.
+    pub fn includes_code_for(&self, language: &Language) -> bool {
+        let mut codes = self.package.included.keys();
+        codes.any(|code| code != INCLUDED_ALWAYS && language.answers_to(code))
+    }
+
     /// The testcase at this place in the order of judging, from 1.
     pub fn testcase(&self, index: u32) -> Option<&JudgeTestcase> {
         self.testcases.get(usize::try_from(index).ok()?.checked_sub(1)?)

@@ -76,6 +76,9 @@ const ANSWERS_BYTES_MAX: u64 = 256 << 20;
 /// How often a testcase is tried again at once when the sandbox fails.
 const SANDBOX_RETRIES: usize = 1;
 
+/// Processes and threads at one time where the package brings code that is part of the program, at least.
+const DRIVEN_PROCESSES: u32 = 64;
+
 /// How many testcases are in the sandbox at once: the one that runs and the one that follows it.
 const RUNS_AHEAD: usize = 2;
 
@@ -92,6 +95,8 @@ pub fn judge_all(
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
     let package = plan.package;
+    // Code of the jury that is part of the program may run the rest of it in processes of its own.
+    let is_driven = package.includes_code_for(language);
     let (wall_ms, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let launch = LaunchLimits {
         cpu_ms: limits.time_limit_ms,
@@ -99,11 +104,11 @@ pub fn judge_all(
         idle_ms: Some(idle_ms),
         memory_bytes: limits.memory_limit_bytes,
         output_bytes: package.package.limits.output_bytes,
-        processes: language.run.processes_limit,
+        processes: language.run.processes_limit.max(if is_driven { DRIVEN_PROCESSES } else { 0 }),
     };
     let problem_bytes = limits.memory_limit_bytes.saturating_sub(language.run.memory_bytes_overhead);
     let mut command = run_command(language, program, problem_bytes);
-    command.needs.processes |= package.package.allows_file_writing;
+    command.needs.processes |= package.package.allows_file_writing || is_driven;
     let program = &with_included(program, language, package)?;
     if package.takes_answers() {
         return answer_all(slot, program, &command, plan, launch, &limits, record);

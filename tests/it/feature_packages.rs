@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use assize::domain::verdict::Verdict;
 use serde_json::{Value, json};
@@ -41,6 +42,33 @@ fn included_files_are_laid_over_submissions() {
     keeps_its_promises("driver");
 }
 
+/// What is included may run the submission in processes of its own, as problems do whose solutions are two programs.
+#[test]
+fn included_drivers_start_processes() {
+    keeps_its_promises("relay");
+}
+
+/// They start it by its usual name, as in public packages.
+#[test]
+fn included_drivers_start_java() {
+    if !Path::new("/usr/bin/java").exists() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(package("relay")).arg(folder.path()).status().unwrap();
+    assert!(copied.success());
+    let package = folder.path().join("relay");
+    let code = "class Relay {\n static String encode(long number) { return \"a\".repeat((int) number); }\n\
+                static long decode(String word) { return word.length(); } }\n";
+    let submission = package.join("submissions/accepted/unary/Relay.java");
+    fs::create_dir_all(submission.parent().unwrap()).unwrap();
+    fs::write(submission, code).unwrap();
+    let wanted = ["--submission", "accepted/unary", "--testcase", "sample/*", "--json"];
+    let verify = [&["problem", "verify", package.to_str().unwrap()], &wanted[..]].concat();
+    let lines = assize(folder.path(), &verify).expect_code(0).json_lines();
+    assert_eq!(lines[0]["got"], "AC", "{lines:#?}");
+}
+
 #[test]
 fn testcases_bring_arguments_and_files() {
     keeps_its_promises("words");
@@ -71,7 +99,7 @@ fn what_a_jury_expects_is_read_from_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_packages_add_counts_for_contestants_too() {
     let judge = TestJudge::start().await;
-    for name in ["driver", "words", "constants", "answers", "concise"] {
+    for name in ["driver", "relay", "words", "constants", "answers", "concise"] {
         judge.publish_folder(&package(name)).await;
     }
     let worker = judge.worker("w1", 1).await;
@@ -79,6 +107,7 @@ async fn what_packages_add_counts_for_contestants_too() {
     for (problem, language, path, verdict) in [
         ("driver", "cpp17", "driver/submissions/accepted/sum.cpp", Verdict::Ac),
         ("driver", "cpp17", "driver/submissions/wrong_answer/overflow.cpp", Verdict::Wa),
+        ("relay", "cpp17", "relay/submissions/accepted/bits.cpp", Verdict::Ac),
         ("words", "python3", "words/submissions/accepted/words.py", Verdict::Ac),
         ("words", "python3", "words/submissions/wrong_answer/standard_input.py", Verdict::Wa),
         ("constants", "cpp17", "constants/submissions/accepted/loop.cpp", Verdict::Ac),
