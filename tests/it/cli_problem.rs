@@ -1115,6 +1115,14 @@ fn writing_beyond_an_array_on_the_stack_is_a_crash() {
     }
 }
 
+/// Shells find the commands of the system, also those that are links to one of several.
+#[test]
+fn shells_find_awk() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = package_of(folder.path(), &[("accepted/sum.sh", "awk '{ print $1 + $2 }'\n")]);
+    assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
+}
+
 /// Each with what its reason must contain. What is not installed is not judged.
 fn check_reasons(
     directory: &str,
