@@ -294,6 +294,16 @@ fn stated(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Vec<Stated>, Packa
     Ok(found)
 }
 
+/// The code of a language that is called by its name, such as `python3` for `Python 3`; a code is its own.
+fn language_code(name: &str) -> String {
+    let is_code = |letter: char| !letter.is_uppercase() && !letter.is_whitespace() && letter != '#';
+    if name.chars().all(is_code) {
+        return name.to_owned();
+    }
+    let code: String = name.to_lowercase().split_whitespace().collect();
+    code.replace('#', "sharp").replace("c++", "cpp")
+}
+
 impl Reading<'_> {
     fn stated(&mut self, key: &str, line: u64, node: &Node) -> Result<Stated, PackageError> {
         let glob = Glob::parse(key).map_err(|what| self.invalid(line, what))?;
@@ -312,7 +322,15 @@ impl Reading<'_> {
                 continue;
             }
             match key {
-                "language" => stated.language = Some(self.scalar(node, key)?),
+                "language" => {
+                    let language = self.scalar(node, key)?;
+                    let code = language_code(&language);
+                    if code != language {
+                        let what = format!("languages go by their codes: {language:?} is taken for {code:?}");
+                        self.warn(node.line, what);
+                    }
+                    stated.language = Some(code);
+                }
                 "entrypoint" => stated.entrypoint = Some(self.scalar(node, key)?),
                 "authors" | "author" => stated.authors = Some(self.persons(node)?),
                 "model_solution" => stated.is_model_solution = Some(self.boolean(node, key)?),

@@ -468,6 +468,24 @@ fn expectations_are_read_from_sources_and_submissions_yaml() {
 }
 
 #[test]
+fn languages_that_go_by_their_names_are_taken_for_their_codes() {
+    let package = Scratch::new()
+        .with("submissions/accepted/a.py", "")
+        .with("submissions/accepted/b.cpp", "")
+        .with("submissions/accepted/c.cs", "")
+        .with(
+            "submissions/submissions.yaml",
+            "accepted/a.py: {language: Python 3}\naccepted/b.cpp: {language: c++17}\naccepted/c.cs: {language: C#}\n",
+        )
+        .warns_in_any_order(&[
+            "submissions/submissions.yaml:1: languages go by their codes: \"Python 3\" is taken for \"python3\"",
+            "submissions/submissions.yaml:3: languages go by their codes: \"C#\" is taken for \"csharp\"",
+        ]);
+    let languages = package.jury_submissions.iter().filter_map(|submission| submission.language.as_deref());
+    assert_eq!(languages.collect::<Vec<_>>(), ["python3", "c++17", "csharp"]);
+}
+
+#[test]
 fn what_submissions_yaml_says_wrongly_is_ignored_with_a_warning() {
     let of = |yaml: &str, warnings: &[&str]| {
         let package = Scratch::new()
