@@ -73,6 +73,9 @@ const EMBEDDED: [(&str, &str); 33] = [
     ("typescript.toml", include_str!("typescript.toml")),
 ];
 
+/// The longest name of a file that a program keeps, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
 /// The language of submissions that are outputs themselves.
 pub const OUTPUT: &str = "output";
 
@@ -619,6 +622,18 @@ impl Language {
     /// Whether a file is a source in this language, by its extension.
     pub fn owns(&self, path: &str) -> bool {
         sources::extension(path).is_some_and(|found| self.extensions.iter().any(|own| own == found))
+    }
+
+    /// Whether a program that is this file alone may be run under its name: the source itself is run, and neither a
+    /// command nor a terminal would take the name amiss.
+    pub fn keeps_name(&self, name: &str) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+        self.made_artifact().is_none()
+            && !self.is_output()
+            && self.owns(name)
+            && name.len() <= NAME_BYTES_MAX
+            && name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+            && name.bytes().all(is_plain)
     }
 
     /// Whether a file is a source that its compiler takes, by its extension.

@@ -264,7 +264,7 @@ pub(super) fn extension(path: &str) -> Option<&str> {
 }
 
 /// The name of a file without its folder and its extension.
-pub(super) fn stem(path: &str) -> &str {
+pub fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }

@@ -13,7 +13,7 @@ use crate::domain::scoring::{self, Case, Cases, GradedGroups, Mode, Outcome, Sta
 use crate::domain::verdict::{RunLimits, Verdict};
 use crate::error_chain::chain;
 use crate::languages::Language;
-use crate::languages::sources::{self, SourceFile, Sources};
+use crate::languages::sources::{self, SourceFile, Sources, SourcesError};
 use crate::problems::JurySubmission;
 use crate::worker::launch::{LaunchError, ProgramFile};
 use crate::worker::offers::{self, Offer};
@@ -429,17 +429,39 @@ fn begin(submission: &JurySubmission, package: &JudgePackage, bench: &Bench) -> 
         for other in others.into_iter().rev().filter(|other| offers::is_installed(other)) {
             // It was not self-tested: that it compiles the submission is proof enough.
             let offer = Arc::new(Offer::new(other.clone(), String::new(), true));
-            if let Ok(Ok(sources)) = package.arrange(other, files.clone(), entry) {
+            if let Ok(Ok(sources)) = arrange(package, other, files.clone(), entry) {
                 alternatives.push((offer, Arc::new(sources)));
             }
         }
     }
-    let state = match package.arrange(language, files, entry) {
+    let state = match arrange(package, language, files, entry) {
         Ok(Ok(sources)) => State::Waiting(Arc::new(sources)),
         Ok(Err(error)) => State::Skipped(error.to_string()),
         Err(error) => State::Fault(chain(&error)),
     };
     Begun { language: Some(offer.clone()), state, alternatives, code_bytes, tie }
+}
+
+/// The files of a submission as its compiler is given them. A file that is all there is, and that is run as it is, keeps
+/// its own name, which a program may look at.
+fn arrange(
+    package: &JudgePackage,
+    language: &Language,
+    files: Vec<SourceFile>,
+    entry: Option<&str>,
+) -> Result<Result<Sources, SourcesError>, JudgePackageError> {
+    let name = match files.as_slice() {
+        [only] if language.keeps_name(&only.name) => Some(only.name.clone()),
+        _ => None,
+    };
+    let mut arranged = package.arrange(language, files, entry)?;
+    if let (Some(name), Ok(Sources { sources, others, entry })) = (name, &mut arranged)
+        && let ([only], []) = (sources.as_mut_slice(), others.as_slice())
+    {
+        *entry = sources::stem(&name).to_owned();
+        only.name = name;
+    }
+    Ok(arranged)
 }
 
 /// The files of a submission, named as they lie in its directory.
@@ -478,7 +500,8 @@ impl VerifyError {
             // Of a build one line is enough, and that of an output validator is told once for all submissions.
             Self::Package(JudgePackageError::Validator(fault)) if fault.is_of_build() => {
                 let is_told = fault.validator().is_some_and(|path| path.starts_with("output_validator"));
-                let why = if is_told { String::new() } else { format!(": {}", first_error::of(fault.said())) };
+                let why =
+                    if is_told { String::new() } else { format!(": {}", first_error::of(fault.said())) };
                 chain(self) + &why
             }
             Self::Package(error) => error.told(),

@@ -1123,6 +1123,24 @@ fn shells_find_awk() {
     assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
 }
 
+/// A program may look at its own name, as long as it is run and not compiled.
+#[test]
+fn a_submission_of_one_file_keeps_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = "import sys\nassert sys.argv[0].endswith('add.py') and __file__.endswith('add.py'), sys.argv\n\
+                  print(sum(map(int, input().split())))\n";
+    let shell = "read a b; [ \"$0\" = ./sum-up.sh ] && echo $((a + b))\n";
+    // One that a command would take for something else is called what its language says.
+    let odd = "import sys\nassert sys.argv[0].endswith('main.py')\nprint(sum(map(int, input().split())))\n";
+    let package = package_of(
+        folder.path(),
+        &[("accepted/add.py", python), ("accepted/sum-up.sh", shell), ("accepted/a b.py", odd)],
+    );
+    let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]);
+    let (lines, _) = submissions_of(said.expect_code(0).json_lines());
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+}
+
 /// Each with what its reason must contain. What is not installed is not judged.
 fn check_reasons(
     directory: &str,
