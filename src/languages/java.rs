@@ -19,8 +19,8 @@ struct Type {
     has_main: bool,
 }
 
-/// Which of the sources holds the main class, and the class with its package. A file that is alone is given the name of
-/// its public class, as the compiler wants it. Of several, the main class is the one in `Main.java` (without regard to
+/// Which of the sources holds the main class, and the class with its package. Files are given the names of their public
+/// classes, as the compiler wants it, and one that is alone that of its main class at least. Of several, the main class is the one in `Main.java` (without regard to
 /// case), else the first that has a main method.
 pub(super) fn main_class(
     sources: &mut [SourceFile],
@@ -32,6 +32,15 @@ pub(super) fn main_class(
         let named = outline.public().or_else(|| outline.main()).or(outline.types.first());
         if let Some(named) = named {
             file.name = format!("{}.java", named.name);
+        }
+    }
+    for (place, outline) in outlines.iter().enumerate() {
+        let Some(named) = outline.public() else { continue };
+        let folder = sources[place].name.rfind('/').map_or("", |end| &sources[place].name[..=end]);
+        let name = format!("{folder}{}.java", named.name);
+        // Of two that claim a name the compiler refuses one.
+        if sources.iter().all(|file| file.name != name) {
+            sources[place].name = name;
         }
     }
     if let Some(stated) = stated {
@@ -199,6 +208,31 @@ mod tests {
         // No main: the run will say so.
         one("class A {} class B {}", "A.java", "A");
         one("this is not Java", "main.java", "main");
+    }
+
+    #[test]
+    fn files_are_named_after_their_public_classes() {
+        let driver = "public class Driver { public static void main(String[] args) { Sum.of(); } }";
+        let sum = "public class Sum { static void of() {} }";
+        check(
+            &[("Main.java", sum), ("Driver.java", driver)],
+            None,
+            &["Sum.java", "Driver.java"],
+            (1, "Driver"),
+        );
+        check(
+            &[("lib/x.java", sum), ("a.java", driver)],
+            None,
+            &["lib/Sum.java", "Driver.java"],
+            (1, "Driver"),
+        );
+        // No file takes the place of another.
+        check(
+            &[("Main.java", driver), ("Driver.java", driver)],
+            None,
+            &["Main.java", "Driver.java"],
+            (0, "Driver"),
+        );
     }
 
     #[test]

@@ -156,6 +156,32 @@ fn languages_of_most<'a>(
     Ok(best)
 }
 
+/// Gives a source that nobody has named the name of its problem, if a driver wants a program of that name: it stands in a
+/// line that loads something, and the name that the source has now stands in none.
+pub fn name_for_drivers(
+    language: &Language,
+    files: &mut [SourceFile],
+    included: &[SourceFile],
+    problem: &str,
+) {
+    let [only] = files else { return };
+    let wanted = |name: &str| included.iter().any(|file| loads(file, name));
+    if only.name == language.source && wanted(problem) && !wanted(stem(&language.source)) {
+        only.name =
+            extension(&only.name).map_or_else(|| problem.to_owned(), |end| format!("{problem}.{end}"));
+    }
+}
+
+/// Whether a line of a file loads what goes by this name, in whatever language.
+fn loads(file: &SourceFile, name: &str) -> bool {
+    const LOADING: [&str; 6] = ["import", "from", "require", "require_relative", "mod", "use"];
+    String::from_utf8_lossy(&file.bytes).lines().any(|line| {
+        let is_part = |part: char| part.is_alphanumeric() || part == '_';
+        let words: Vec<&str> = line.split(|part| !is_part(part)).collect();
+        words.contains(&name) && words.iter().any(|word| LOADING.contains(word))
+    })
+}
+
 /// Puts the files of a program of `language` in order. `included` are files of the package that lie beside them, in the
 /// place of files of the same name. `entry` is where it begins, if that is stated: a file, with or without its
 /// extension, or a class.
@@ -419,6 +445,18 @@ mod tests {
             let included = vec![SourceFile::new(name, text)];
             let found = arrange(python, given, included, None).expect("a program");
             assert_eq!(found.sources[0].name, main, "{own}");
+        }
+        // And a driver knows by which name it wants it.
+        for (name, text, expected) in [
+            ("main.py", "import sum\nprint(sum.solve())", "sum.py"),
+            ("main.py", "from sum import solve", "sum.py"),
+            ("main.py", "from main import sum", "main.py"),
+            ("main.py", "sum = 1\nimport os", "main.py"),
+            ("own.py", "import sum", "own.py"),
+        ] {
+            let mut given = vec![SourceFile::new(name, "def solve(): pass")];
+            name_for_drivers(python, &mut given, &[SourceFile::new("grader.py", text)], "sum");
+            assert_eq!(given[0].name, expected, "{text}");
         }
         let found = arrange(
             c,

@@ -322,7 +322,7 @@ impl JudgePackage {
     pub fn arrange(
         &self,
         language: &Language,
-        files: Vec<SourceFile>,
+        mut files: Vec<SourceFile>,
         entry: Option<&str>,
     ) -> Result<Result<Sources, SourcesError>, JudgePackageError> {
         if self.takes_answers() {
@@ -330,6 +330,7 @@ impl JudgePackage {
             return Ok(Ok(Sources { sources: files, others: Vec::new(), entry: String::new() }));
         }
         let included = self.included(language)?;
+        sources::name_for_drivers(language, &mut files, &included, &self.package.short_name);
         Ok(sources::arrange(language, files, included, entry))
     }
 
