@@ -46,8 +46,11 @@ fn take_job(warden: Warden, internal: OwnedFd, expected: Option<Open>) -> io::Re
         // After a failure half-way nobody knows whether the filter is in place; the key does no harm without it.
         key = warden.filters.key;
     }
-    let ready = expected
-        .and_then(|expected| Ready::make(&warden.groups, &Warm::None, expected.needs.talks, key).ok());
+    let ready = match (&ahead, &expected) {
+        (Ok(_), Some(expected)) => Ready::make(&warden.groups, &Warm::None, expected.needs.talks, key).ok(),
+        // Where confining failed, nobody knows what the streams' names lead to.
+        _ => None,
+    };
     let Some((open, fds)) = wire::receive::<Open>(internal.as_fd(), key)? else {
         return Ok(());
     };

@@ -61,7 +61,7 @@ impl Keeper {
             .map_err(failed)?;
         match greet(&ours, &config) {
             Ok((host, controls)) => {
-                let slots = controls.into_iter().map(|control| Slot::new(control, host.has_users()));
+                let slots = controls.into_iter().map(Slot::new);
                 let slots: Result<Vec<Slot>, SandboxError> = slots.collect();
                 Ok(Keeper { child, socket: Some(ours), slots: slots?.into_iter(), host })
             }
@@ -114,16 +114,14 @@ fn greet(socket: &OwnedFd, config: &KeeperConfig) -> Result<(HostFacts, Vec<Owne
 pub struct Slot {
     pub(crate) control: OwnedFd,
     pub(crate) cancel: Arc<EventFd>,
-    /// Whether its programs are a user that is not ours.
-    pub(crate) has_user: bool,
 }
 
 impl Slot {
-    fn new(control: OwnedFd, has_user: bool) -> Result<Slot, SandboxError> {
+    fn new(control: OwnedFd) -> Result<Slot, SandboxError> {
         // A semaphore, so that a cancellation of our own can be taken back without taking back another's.
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_SEMAPHORE;
         let cancel = EventFd::from_flags(flags).map_err(io::Error::from);
-        Ok(Slot { control, cancel: Arc::new(channel("making the cancel descriptor", cancel)?), has_user })
+        Ok(Slot { control, cancel: Arc::new(channel("making the cancel descriptor", cancel)?) })
     }
 
     /// Prepares a confinement for the runs of `job`. For [`Profile::Build`] this only checks the job: each run gets a

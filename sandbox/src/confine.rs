@@ -159,7 +159,9 @@ fn enforce(profile: Profile, reach: &Reach, abi: ABI) -> Result<RulesetStatus, B
         let access = AccessFs::ReadFile | AccessFs::WriteFile;
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(device)?, access))?;
     }
-    ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(root::STDIN)?, AccessFs::ReadFile))?;
+    if let Some(input) = &reach.input {
+        ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(input)?, AccessFs::ReadFile))?;
+    }
     let work = match profile {
         Profile::Run => read,
         Profile::Build => {

@@ -33,13 +33,6 @@ pub struct Fact {
     pub cure: String,
 }
 
-impl HostFacts {
-    /// Whether each slot's programs are a user that is nobody else.
-    pub(crate) fn has_users(&self) -> bool {
-        self.facts.iter().any(|fact| fact.name == USERS && fact.state == FactState::Good)
-    }
-}
-
 /// The finding about users.
 const USERS: &str = "users";
 

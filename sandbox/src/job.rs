@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::SealedFile;
+use crate::{Half, SealedFile};
 
 /// How a job's runs are confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
@@ -56,9 +56,9 @@ pub struct Needs {
     pub stand_ins: Vec<(String, String)>,
     /// Links that are to exist in the root, as absolute paths with their targets, for the same reason: `/proc/self/exe`.
     pub links: Vec<(String, String)>,
-    /// To be the first half of pairs, with a `/dev/stdin` and `/dev/stdout` that lead to its partner. Where it is run
-    /// alone, its `/dev/stdin` is a FIFO that nobody writes to.
-    pub talks: bool,
+    /// To be this half of pairs, and not to run alone. By the names of its standard streams the first finds its partner; the
+    /// second finds nothing.
+    pub talks: Option<Half>,
 }
 
 /// One file in `/w`.

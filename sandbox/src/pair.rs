@@ -12,10 +12,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use bincode::{Decode, Encode};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{pipe2, read};
+use nix::unistd::read;
 
 use crate::client::{answer, channel};
 use crate::run::{IDLE_PART, monotonic_us};
@@ -29,7 +30,7 @@ const PROGRESS_MS: u64 = 50;
 const THROWN_AWAY_BYTES: usize = 64 << 10;
 
 /// One of the two programs of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Half {
     /// The first.
     First,
@@ -81,7 +82,7 @@ struct Running {
 ///
 /// `partner` is asked when a half has ended before the other: what becomes of the other.
 ///
-/// The sessions are of two slots, of one keeper or two. Fails as [`Session::run`] does; both sessions are then over,
+/// The sessions are of two slots, of one keeper or two, and their jobs are to talk ([`crate::Needs::talks`]). Fails as [`Session::run`] does; both sessions are then over,
 /// and their slots may open others.
 pub fn run_pair<'slots>(
     first: (&mut Session<'slots>, &RunSpec<'_>),
@@ -107,17 +108,14 @@ fn run(
     idle_us: u64,
     partner: impl Fn(Half, &Outcome) -> Partner,
 ) -> Result<PairOutcome, SandboxError> {
-    for (session, spec) in sessions.iter_mut().zip(specs) {
-        session.get_ready_for_half(spec, PROGRESS_MS)?;
+    for ((session, spec), half) in sessions.iter_mut().zip(specs).zip([Half::First, Half::Second]) {
+        session.get_ready_for_half(half, spec, PROGRESS_MS)?;
     }
-    let (back, there) = match sessions[0].pipes()? {
-        Some([stdin, to_stdin, stdout, to_stdout]) => ((stdin, to_stdin), (stdout, to_stdout)),
-        None => (pipe()?, pipe()?),
-    };
+    let [stdin, to_stdin, stdout, to_stdout] = sessions[0].pipes()?;
     // What each half reads.
-    let mut unread = [Some(copy(&back.0)?), Some(copy(&there.0)?)];
-    sessions[0].give_pipes([back.0, there.1]);
-    sessions[1].give_pipes([there.0, back.1]);
+    let mut unread = [Some(copy(&stdin)?), Some(copy(&stdout)?)];
+    sessions[0].give_pipes([stdin, to_stdout]);
+    sessions[1].give_pipes([stdout, to_stdin]);
     // Both are ready before either starts, so that neither waits for the other's confinement.
     for session in sessions.iter_mut() {
         session.send_ahead()?;
@@ -273,8 +271,4 @@ fn set_nonblocking(pipe: &OwnedFd) -> std::io::Result<()> {
 
 fn copy(end: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     channel("copying an end of a pair's pipe", end.try_clone())
-}
-
-fn pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
-    channel("making a pair's pipes", pipe2(OFlag::O_CLOEXEC).map_err(Into::into))
 }

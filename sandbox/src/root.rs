@@ -11,11 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::{mkfifo, pivot_root};
+use nix::unistd::{UnlinkatFlags, mkfifo, pivot_root, unlinkat};
 
-use crate::Profile;
 use crate::error::Failure;
 use crate::wire::Open;
+use crate::{Half, Profile};
 
 /// Where the host's files are while the root is being built.
 const OLD: &str = "/.old";
@@ -38,6 +38,8 @@ pub(crate) struct Reach {
     pub(crate) read_only: Vec<PathBuf>,
     /// Devices and FIFOs, to be read and written.
     pub(crate) devices: Vec<PathBuf>,
+    /// The file with the input, to be read.
+    pub(crate) input: Option<PathBuf>,
 }
 
 /// What programs find by the names of their standard streams.
@@ -89,18 +91,25 @@ fn name_streams() -> io::Result<Devices> {
 }
 
 impl Devices {
-    /// Opens what [`fill`] has left there for `job`.
+    /// Opens what [`fill`] has left there for `job`, and takes away the names that would lead it astray.
     pub(crate) fn streams(&self, job: &Open) -> Result<Streams, Failure> {
         let open = |name: &str, flags| {
             let opened = openat(&self.0, name, flags | OFlag::O_CLOEXEC, Mode::empty());
             step_named("opening the standard stream", name, opened).map(File::from)
         };
         let reading_end = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-        Ok(Streams {
-            stdin: open("stdin", if job.needs.talks { reading_end } else { OFlag::O_RDWR })?,
+        let is_first = job.needs.talks == Some(Half::First);
+        let streams = Streams {
+            stdin: open("stdin", if is_first { reading_end } else { OFlag::O_RDWR })?,
             stdout: open("stdout", reading_end)?,
             stderr: open("stderr", reading_end)?,
-        })
+        };
+        if job.needs.talks == Some(Half::Second) {
+            for name in ["stdin", "stdout"] {
+                step_named("removing the stream", name, unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir))?;
+            }
+        }
+        Ok(streams)
     }
 }
 
@@ -111,8 +120,14 @@ fn make_fifo(path: &str) -> io::Result<()> {
 /// Fills the root for `job`, drops the host's files and makes what is left read-only.
 pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Failure> {
     let old = old_root()?;
-    let devices = DEVICES.into_iter().chain([STDOUT, STDERR]).map(PathBuf::from);
-    let mut reach = Reach { read_only: Vec::new(), devices: devices.collect() };
+    let (fifos, input): (&[&str], _) = match job.needs.talks {
+        None => (&[STDOUT, STDERR], Some(STDIN.into())),
+        // The cell opens both ends of all.
+        Some(Half::First) => (&[STDIN, STDOUT, STDERR], None),
+        Some(Half::Second) => (&[STDERR], None),
+    };
+    let devices = DEVICES.iter().chain(fifos).map(PathBuf::from);
+    let mut reach = Reach { read_only: Vec::new(), devices: devices.collect(), input };
     for path in &job.root {
         if let Some(bound) = bind(&old, path)? {
             reach.read_only.push(bound);
@@ -126,10 +141,8 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
         let link = place_for_stand_in(path)?;
         io_step_named("making the link", path, symlink(target, link))?;
     }
-    if job.needs.talks {
+    if job.needs.talks == Some(Half::First) {
         io_step("making /dev/stdin a FIFO", fs::remove_file(STDIN).and_then(|()| make_fifo(STDIN)))?;
-        // The cell opens both ends.
-        reach.devices.push(STDIN.into());
     }
     io_step("creating /w", fs::create_dir(WORK))?;
     if job.profile == Profile::Build {

@@ -24,7 +24,7 @@ use crate::root::{self, Streams as Named};
 use crate::sys::{self, Image, Key, Reaped, Spawned, Stack};
 use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
-use crate::{End, Exit, Limits, MemoryMeter, Profile, Report};
+use crate::{End, Exit, Half, Limits, MemoryMeter, Profile, Report};
 
 /// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
 const MEMORY_BYTES_SLACK: u64 = 8 << 20;
@@ -73,8 +73,8 @@ pub(crate) struct Runner {
 /// through. Programs that run one after another have the same; nothing of the one is to reach the next.
 pub(crate) struct Streams {
     stdin: File,
-    /// Whether a partner writes what is read.
-    is_fifo: bool,
+    /// Which half of pairs the programs are, if they are any.
+    half: Option<Half>,
     /// How much of a copy there is, in bytes.
     bytes: u64,
     stdout: Rc<File>,
@@ -83,14 +83,14 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Takes over what there is, nothing of it used yet.
-    pub(crate) fn new(Named { stdin, stdout, stderr }: Named, is_fifo: bool, key: Key) -> Self {
+    pub(crate) fn new(Named { stdin, stdout, stderr }: Named, half: Option<Half>, key: Key) -> Self {
         // What partners say to each other goes through pipes of the usual size: how much fits into one decides who waits.
-        let output = if is_fifo { None } else { Some(&stdout) };
+        let output = if half.is_some() { None } else { Some(&stdout) };
         for fifo in output.into_iter().chain([&stderr]) {
             // A larger pipe means fewer switches; a host that refuses it (pipe-user-pages-soft) is only slower.
             let _ = sys::fcntl(fifo.as_fd(), libc::F_SETPIPE_SZ, 1 << 20, key);
         }
-        Self { stdin, is_fifo, bytes: 0, stdout: Rc::new(stdout), stderr: Rc::new(stderr) }
+        Self { stdin, half, bytes: 0, stdout: Rc::new(stdout), stderr: Rc::new(stderr) }
     }
 
     /// Takes the last run's input and output out of them, and the times at which it came.
@@ -99,19 +99,19 @@ impl Streams {
             sys::empty(self.stdin.as_fd(), key)?;
             self.bytes = 0;
         }
-        let talks = if self.is_fifo { Some(&self.stdin) } else { None };
-        for fifo in talks.into_iter().chain([&*self.stdout, &*self.stderr]) {
+        let stdin = if self.half == Some(Half::First) { Some(&self.stdin) } else { None };
+        for fifo in stdin.into_iter().chain([&*self.stdout, &*self.stderr]) {
             while let Got::Bytes(_) = read(fifo, buffer)? {}
-            sys::touch(fifo.as_fd(), key)?;
+        }
+        for stream in [&self.stdin, &*self.stdout, &*self.stderr] {
+            sys::touch(stream.as_fd(), key)?;
         }
         Ok(())
     }
 
-    /// Puts a run's input where it is found by name. Nobody runs who could read it yet, or still.
-    fn fill(&mut self, input: Option<&OwnedFd>, buffer: &mut [u8]) -> io::Result<()> {
-        let Some(input) = input.filter(|_| !self.is_fifo) else { return Ok(()) };
+    /// Puts a run's input where the program reads it. Nobody runs who could read it yet, or still.
+    fn fill(&mut self, input: &OwnedFd, buffer: &mut [u8]) -> io::Result<()> {
         loop {
-            // The descriptor's own place is the program's.
             let count = pread(input, buffer, self.bytes.cast_signed())?;
             if count == 0 {
                 return Ok(());
@@ -124,24 +124,30 @@ impl Streams {
 
 /// Where the output is written to and kept, and where the meters stood before the run.
 pub(crate) struct Ready {
-    /// None where a pair is to come: its partner would not see the last one's end if there were another writer.
-    stdout: Option<OwnedFd>,
+    /// Standard input and output; none for half of a pair, which is given pipes.
+    own: Option<[OwnedFd; 2]>,
     stderr: OwnedFd,
     kept: File,
-    /// Empty input. Opened for each run: a program can change the flags of what it opened or was given, and in one that
-    /// runs share the next would see them.
-    null: OwnedFd,
     before: Clocks,
     oom_kills: u64,
 }
 
 impl Ready {
-    pub(crate) fn make(groups: &SlotGroups, warm: &Warm, talks: bool, key: Key) -> Result<Ready, Failure> {
+    /// Opens everything for each run: a program can change the flags of what it is given, and in one that runs share the
+    /// next would see them.
+    pub(crate) fn make(
+        groups: &SlotGroups,
+        warm: &Warm,
+        half: Option<Half>,
+        key: Key,
+    ) -> Result<Ready, Failure> {
         Ok(Ready {
-            stdout: if talks { None } else { Some(open_fifo(root::STDOUT, OFlag::O_WRONLY)?) },
-            stderr: open_fifo(root::STDERR, OFlag::O_WRONLY)?,
+            own: match half {
+                None => Some([open(root::STDIN, OFlag::O_RDONLY)?, open(root::STDOUT, OFlag::O_WRONLY)?]),
+                Some(_) => None,
+            },
+            stderr: open(root::STDERR, OFlag::O_WRONLY)?,
             kept: File::from(io_step("making the output file", sys::memfd(c"stdout", key))?),
-            null: io_step("opening /dev/null", File::open("/dev/null"))?.into(),
             before: clocks(groups, warm)?,
             oom_kills: io_step("reading the cgroup's kills", groups.oom_kills())?,
         })
@@ -162,9 +168,9 @@ fn clocks(groups: &SlotGroups, warm: &Warm) -> Result<Clocks, Failure> {
     Ok(Clocks { own_us, group_us: io_step("reading the cgroup's CPU time", groups.cpu_us())? })
 }
 
-/// Opens an end for a program, by a name that leads through the read-only root: it can change nothing of the FIFO. It has
-/// flags of its own, whatever the program makes of them.
-fn open_fifo(name: &str, end: OFlag) -> Result<OwnedFd, Failure> {
+/// Opens a stream for a program, by a name that leads through the read-only root: it can change nothing of what lies there.
+/// It has flags of its own, whatever the program makes of them.
+fn open(name: &str, end: OFlag) -> Result<OwnedFd, Failure> {
     nix::fcntl::open(name, end | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(|errno| Failure::step(format!("opening {name}"), &errno.into()))
 }
@@ -285,7 +291,7 @@ impl Tally {
 impl Runner {
     /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
     pub(crate) fn get_ready(&mut self) {
-        self.ready = Ready::make(&self.groups, &self.warm, self.streams.is_fifo, self.key).ok();
+        self.ready = Ready::make(&self.groups, &self.warm, self.streams.half, self.key).ok();
     }
 
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
@@ -296,33 +302,38 @@ impl Runner {
         session: &OwnedFd,
     ) -> Result<(RanWell, Vec<OwnedFd>), Failure> {
         let limits = run.limits;
+        let half = self.streams.half;
         // What a partner writes is not there yet.
-        let is_pair = given.len() > 1;
-        let input = given.first().filter(|_| !is_pair);
-        let input_bytes = match input.map(fstat).transpose() {
+        let (input, pipes) = match half {
+            None => (given.into_iter().next(), None),
+            Some(_) => (None, Some(given.try_into().map_err(|_| lost("the pipes of a pair"))?)),
+        };
+        let input_bytes = match input.as_ref().map(fstat).transpose() {
             Ok(stat) => stat.map_or(0, |stat| stat.st_size.cast_unsigned()),
             Err(errno) => return Err(Failure::step("looking at the input", &errno.into())),
         };
         // First, since the limit may be lower than what the last input takes.
-        if !is_pair {
+        if half != Some(Half::First) {
             io_step("clearing the streams", self.streams.clear(self.key, &mut self.buffer))?;
         }
         self.limit(&limits, input_bytes)?;
-        io_step("copying the input to /dev/stdin", self.streams.fill(input, &mut self.buffer))?;
+        if let Some(input) = input {
+            io_step("copying the input", self.streams.fill(&input, &mut self.buffer))?;
+        }
         self.image.set_argv(arguments(&self.argv, &run.extra_args)?);
         if self.warm.is_some() {
-            self.warm_up(run, is_pair);
+            self.warm_up(run, half.is_some());
             self.limit(&limits, self.streams.bytes)?;
         }
         let rlimits = self.rlimits(&limits);
         let ready = match self.ready.take() {
             Some(ready) => ready,
-            None => Ready::make(&self.groups, &self.warm, self.streams.is_fifo, self.key)?,
+            None => Ready::make(&self.groups, &self.warm, half, self.key)?,
         };
-        let Ready { stdout, stderr, kept, null, before, oom_kills: oom_kills_before } = ready;
+        let Ready { own, stderr, kept, before, oom_kills: oom_kills_before } = ready;
         let mut output = Output {
             // What one half of a pair writes is the other's.
-            stdout: (!is_pair).then(|| Rc::clone(&self.streams.stdout)),
+            stdout: half.is_none().then(|| Rc::clone(&self.streams.stdout)),
             stderr: Some(Rc::clone(&self.streams.stderr)),
             kept,
             stdout_bytes: 0,
@@ -332,13 +343,8 @@ impl Runner {
             stderr_bytes_max: limits.stderr_bytes.min(Limits::STDERR_BYTES_MAX),
             buffer: std::mem::take(&mut self.buffer),
         };
-        let stdin = given.first().unwrap_or(&null);
-        let stdout = match stdout {
-            None if !is_pair => Some(open_fifo(root::STDOUT, OFlag::O_WRONLY)?),
-            other => other,
-        };
-        let out = given.get(1).or(stdout.as_ref()).ok_or_else(|| lost("standard output"))?;
-        let descriptors = [stdin.as_raw_fd(), out.as_raw_fd(), stderr.as_raw_fd()];
+        let [stdin, stdout] = pipes.or(own).ok_or_else(|| lost("the standard streams"))?;
+        let descriptors = [&stdin, &stdout, &stderr].map(AsRawFd::as_raw_fd);
         let start = Instant::now();
         let started = match &self.warm {
             Warm::Frozen(frozen) => {
@@ -361,7 +367,7 @@ impl Runner {
         let cleaned = self.kill_the_rest()?;
         // Our copies of a pair's pipes kept the other half from noticing this end before we did. So whichever end is
         // seen first was first. Those of the FIFOs kept them from ending while the program might still open them.
-        drop((given, stdout, stderr));
+        drop((stdin, stdout, stderr));
         if self.profile == Profile::Build {
             io_step("relaxing the cgroup's limit", self.groups.relax())?;
         }
@@ -435,16 +441,14 @@ impl Runner {
     /// The reading and the writing end of what the next run's program reads, then of what it writes: the FIFOs that it
     /// finds by name.
     pub(crate) fn pipes(&mut self) -> Result<[OwnedFd; 4], Failure> {
-        if !self.streams.is_fifo {
-            return Err(Failure::InvalidJob(
-                "a program that was not to talk is asked for its pipes".to_owned(),
-            ));
+        if self.streams.half != Some(Half::First) {
+            return Err(Failure::InvalidJob("no first half of a pair is asked for its pipes".to_owned()));
         }
         io_step("clearing the streams", self.streams.clear(self.key, &mut self.buffer))?;
         let [stdin, stdout] = [root::STDIN, root::STDOUT];
         // The writing ends first, since a reading end waits for one.
-        let (to_stdin, to_stdout) = (open_fifo(stdin, OFlag::O_WRONLY)?, open_fifo(stdout, OFlag::O_WRONLY)?);
-        Ok([open_fifo(stdin, OFlag::O_RDONLY)?, to_stdin, open_fifo(stdout, OFlag::O_RDONLY)?, to_stdout])
+        let (to_stdin, to_stdout) = (open(stdin, OFlag::O_WRONLY)?, open(stdout, OFlag::O_WRONLY)?);
+        Ok([open(stdin, OFlag::O_RDONLY)?, to_stdin, open(stdout, OFlag::O_RDONLY)?, to_stdout])
     }
 
     /// Sets the limits of the slot's groups.

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::stat::futimens;
-use nix::sys::time::TimeSpec;
 
-/// A sealed memfd: its size and its bytes are fixed for ever, so one copy can be shared with hostile readers.
+/// A sealed memfd: its size and its bytes are fixed for ever, so one copy serves all who read it. Its times and locks are
+/// not, so no program is ever given one: it reads what its cell has copied.
 #[derive(Debug)]
 pub struct SealedFile {
     file: File,
@@ -79,32 +78,14 @@ impl SealedFile {
         SealedReader { file: &self.file, position: 0 }
     }
 
-    /// The same bytes in another file, of the same times.
-    pub(crate) fn copy(&self, name: &str) -> io::Result<Self> {
-        // The descriptor that leaves no mark: whoever is given this file or its next copy would see the time of this one.
-        let copy = Self::from_reader(name, File::from(self.reopen()?))?;
-        let metadata = self.file.metadata()?;
-        let time = |seconds, nanoseconds| TimeSpec::new(seconds, nanoseconds);
-        let read = time(metadata.atime(), metadata.atime_nsec());
-        let written = time(metadata.mtime(), metadata.mtime_nsec());
-        futimens(&copy.file, &read, &written)?;
-        Ok(copy)
-    }
-
     /// A second handle on the same bytes.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(SealedFile { file: self.file.try_clone()?, bytes: self.bytes })
     }
 
-    /// A read-only descriptor with a position of its own, to be given to a program.
+    /// A read-only descriptor with a position of its own.
     pub(crate) fn reopen(&self) -> io::Result<OwnedFd> {
-        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        // A program can ask when its input was last read. Where we may, reading leaves no mark, so that it learns nothing
-        // of other programs that are given the same bytes.
-        match File::options().read(true).custom_flags(libc::O_NOATIME).open(&path) {
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(File::open(&path)?.into()),
-            other => Ok(other?.into()),
-        }
+        Ok(File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?.into())
     }
 }
 

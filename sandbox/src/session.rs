@@ -11,7 +11,7 @@ use crate::client::{READY_MAX, Slot, answer, channel, pair};
 use crate::root::is_plain;
 use crate::sys::{Key, MESSAGE_FDS_MAX};
 use crate::wire::{self, Answer, Ask, Open, Opened, RanWell, Run};
-use crate::{Layer, Limits, Outcome, Profile, RunSpec, SandboxError, SealedFile, Stdin};
+use crate::{Half, Layer, Limits, Outcome, Profile, RunSpec, SandboxError, SealedFile, Stdin};
 
 /// How much longer than its wall limit a run may take before its slot is given up.
 const GRACE: Duration = Duration::from_secs(30);
@@ -80,13 +80,12 @@ impl<'slot> Session<'slot> {
     /// Asks for a run, which begins when those that were asked for before have ended.
     pub fn start(&mut self, spec: &RunSpec<'_>) -> Result<(), SandboxError> {
         check_run(self.open.profile, spec)?;
+        if self.open.needs.talks.is_some() {
+            return Err(SandboxError::InvalidJob("half of a pair is to run alone".to_owned()));
+        }
         let mut fds = Vec::new();
         if let Stdin::Sealed(file) = spec.stdin {
-            // Seals fix the bytes. Mode and times of the file can be changed by its owner, and a build may make such
-            // calls: where it is the same user as we, it gets a copy, which it can spoil for nobody.
-            let owns = self.open.profile == Profile::Build && !self.slot.has_user;
-            let opened = if owns { file.copy("input").and_then(|copy| copy.reopen()) } else { file.reopen() };
-            fds.push(channel("opening the input", opened)?);
+            fds.push(channel("opening the input", file.reopen())?);
         }
         self.asked.push_back(Asked::new(spec, None, fds));
         self.send_ahead().inspect_err(|_| self.forget())
@@ -185,26 +184,32 @@ impl<'slot> Session<'slot> {
     /// Gets ready for one half of a pair: nothing runs yet.
     pub(crate) fn get_ready_for_half(
         &mut self,
+        half: Half,
         spec: &RunSpec<'_>,
         progress_ms: u64,
     ) -> Result<(), SandboxError> {
         check_run(self.open.profile, spec)?;
+        if self.open.needs.talks != Some(half) {
+            return Err(SandboxError::InvalidJob(
+                "a job is not to talk, or is the other half of a pair".to_owned(),
+            ));
+        }
         self.forget();
         self.asked.push_back(Asked::new(spec, Some(progress_ms), Vec::new()));
         self.get_cell()?;
         self.opened()
     }
 
-    /// When that is done: the reading and the writing end of what the program is to read, then of what it is to write, if
-    /// it finds them by name.
-    pub(crate) fn pipes(&mut self) -> Result<Option<[OwnedFd; 4]>, SandboxError> {
-        let Some(cell) = self.cell.as_ref().filter(|_| self.open.needs.talks) else {
-            return Ok(None);
+    /// When that is done for the first half: the reading and the writing end of what its program is to read, then of what
+    /// it is to write.
+    pub(crate) fn pipes(&mut self) -> Result<[OwnedFd; 4], SandboxError> {
+        let Some(cell) = &self.cell else {
+            return Err(SandboxError::Lost { during: "asking for pipes" });
         };
         channel("asking for pipes", wire::send(cell.as_fd(), &Ask::Pipes, &[], Key::NONE))?;
         match answer::<Answer>(cell, READY_MAX, "asking for pipes")? {
             (Answer::Pipes, fds) => {
-                fds.try_into().map(Some).map_err(|_| SandboxError::Lost { during: "asking for pipes" })
+                fds.try_into().map_err(|_| SandboxError::Lost { during: "asking for pipes" })
             }
             (Answer::Ran(Err(failure)), _) => Err(failure.into()),
             _ => Err(SandboxError::Lost { during: "asking for pipes" }),

@@ -576,9 +576,10 @@ impl Confined<'_> {
     ) -> Result<Talk, LaunchError> {
         let profile = profile_of(program.command);
         let mut job = job(profile, program.command, program.files)?;
-        job.needs.talks = true;
+        job.needs.talks = Some(Half::First);
         let spec = RunSpec::new(Stdin::Null, run_limits(profile, program.limits));
-        let (tool_job, tool_spec) = tool_job(partner.command, &partner.input, partner.limits)?;
+        let (mut tool_job, tool_spec) = tool_job(partner.command, &partner.input, partner.limits)?;
+        tool_job.needs.talks = Some(Half::Second);
         // The tool comes to its own end whatever becomes of the program.
         let fate = |half: Half, ended: &Outcome| {
             let is_content = ended.report.end == End::Finished
@@ -669,7 +670,7 @@ fn job(profile: Profile, command: &Command, files: &[ProgramFile]) -> Result<Job
             runtime_calls: command.needs.runtime_calls,
             stand_ins: command.needs.stand_ins.clone().into_iter().collect(),
             links: command.needs.links.clone().into_iter().collect(),
-            talks: false,
+            talks: None,
         },
         argv: command.argv.clone(),
         env: command.env.clone(),

@@ -267,6 +267,21 @@ fn a_missing_root_entry_is_named() {
     place.slot.open(&python(Profile::Run, "")).expect("the slot goes on");
 }
 
+/// However often it is asked for, also when the next cell has tried ahead of time.
+#[test]
+fn a_missing_root_entry_of_a_build_is_named_each_time() {
+    let mut place = Place::new();
+    let mut job = shell("true");
+    job.root.push("/no/such/entry".into());
+    let mut session = place.slot.open(&job).expect("a session opens");
+    for _ in 0..5 {
+        let error = session.run(&RunSpec::new(Stdin::Null, Limits::build(1000))).expect_err("it is missing");
+        assert!(error.to_string().contains("/no/such/entry"), "{error}");
+    }
+    drop(session);
+    assert_eq!(place.slot.open(&shell("exit 3")).map(drop).ok(), Some(()), "the slot goes on");
+}
+
 #[test]
 fn jobs_that_cannot_be_meant_are_refused() {
     let mut place = Place::new();

@@ -51,10 +51,20 @@ impl Two {
 
     /// Python programs in the profiles that a submission and a validator have.
     fn python(&mut self, submission: &str, validator: &str) -> PairOutcome {
-        let mut submission = python(Profile::Run, submission);
-        submission.needs.talks = true;
-        self.talk(&submission, &python(Profile::Build, validator), generous())
+        self.talk(&first(Profile::Run, submission), &second(validator), generous())
     }
+}
+
+fn first(profile: Profile, source: &str) -> Job {
+    let mut job = python(profile, source);
+    job.needs.talks = Some(Half::First);
+    job
+}
+
+fn second(source: &str) -> Job {
+    let mut job = python(Profile::Build, source);
+    job.needs.talks = Some(Half::Second);
+    job
 }
 
 /// Whoever ends with 42 is content, and the first may end before the second has said its last word.
@@ -87,18 +97,32 @@ fn a_dialogue_comes_to_its_end() {
 }
 
 #[test]
-fn a_session_runs_pairs_and_single_runs_in_turn() {
+fn halves_of_pairs_are_that_and_nothing_else() {
     let mut two = Two::new();
-    let (guesser, answerer) = (python(Profile::Run, GUESSER), python(Profile::Build, KEEPER_OF_42));
-    let mut first = two.one.open(&guesser).expect("a session opens");
-    let mut second = two.other.open(&answerer).expect("a session opens");
+    let (guesser, answerer) = (first(Profile::Run, GUESSER), second(KEEPER_OF_42));
     let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));
-    for _ in 0..2 {
-        let outcome = run_pair((&mut first, &first_spec), (&mut second, &second_spec), 1000, partner);
-        exits(&outcome.expect("it runs"), Exit::Exited(0), Exit::Exited(42));
-        let alone = first.run(&first_spec).expect("it runs");
-        assert_eq!(stdout(&alone), "500\n");
+    let refused = two.one.open(&guesser).expect("a session opens").run(&first_spec);
+    assert!(matches!(refused, Err(SandboxError::InvalidJob(_))), "{refused:?}");
+    for (one, other) in [(&guesser, &guesser), (&answerer, &answerer), (&answerer, &guesser)] {
+        let mut one = two.one.open(one).expect("a session opens");
+        let mut other = two.other.open(other).expect("a session opens");
+        let refused = run_pair((&mut one, &first_spec), (&mut other, &second_spec), 1000, partner);
+        assert!(matches!(refused, Err(SandboxError::InvalidJob(_))), "{refused:?}");
     }
+}
+
+/// The second half has no names for its streams: what it wrote there would reach nobody.
+#[test]
+fn the_second_half_is_not_led_astray() {
+    let mut two = Two::new();
+    let looks = "
+import os
+names = [name for name in ('stdin', 'stdout', 'fd/0', 'fd/1') if os.path.exists('/dev/' + name)]
+open('/dev/stderr', 'w').write(repr(names))
+raise SystemExit(42)
+";
+    let outcome = two.python("", looks);
+    assert_eq!(String::from_utf8_lossy(&outcome.second.stderr), "[]");
 }
 
 /// A program that is to talk finds its partner by the names of its streams, and nothing of the pair before.
@@ -115,9 +139,8 @@ print('left ' * 100, flush=True)
     let taciturn = KEEPER_OF_42.replace("sys.exit(42)", "print('left', flush=True); sys.exit(42)");
     let mut two = Two::new();
     for profile in [Profile::Run, Profile::Build] {
-        let mut guesser = python(profile, &format!("{by_name}{GUESSER}{verbose}"));
-        guesser.needs.talks = true;
-        let answerer = python(Profile::Build, &taciturn);
+        let (guesser, answerer) =
+            (first(profile, &format!("{by_name}{GUESSER}{verbose}")), second(&taciturn));
         let mut first = two.one.open(&guesser).expect("a session opens");
         let mut second = two.other.open(&answerer).expect("a session opens");
         let limits = if profile == Profile::Run { generous() } else { [generous()[1]; 2] };
@@ -176,10 +199,10 @@ sys.stdout.write('x' * (4 << 20)); sys.stdout.flush(); sys.stderr.write('said')
     exits(&outcome, Exit::Exited(0), Exit::Exited(42));
     assert_eq!((outcome.ended_first, outcome.first.stderr.as_slice()), (Half::Second, &b"said"[..]));
     // One that never ends is held to its own limits all the same.
-    let [first, second] = generous();
-    let flood = python(Profile::Run, "while True: print('x' * 10000)");
-    let content = python(Profile::Build, "raise SystemExit(42)");
-    let outcome = two.talk(&flood, &content, [Limits { cpu_ms: 300, ..first }, second]);
+    let flood = first(Profile::Run, "while True: print('x' * 10000)");
+    let content = second("raise SystemExit(42)");
+    let [flooding, contents] = generous();
+    let outcome = two.talk(&flood, &content, [Limits { cpu_ms: 300, ..flooding }, contents]);
     assert_eq!(outcome.first.report.end, End::CpuLimit, "{outcome:?}");
 }
 
@@ -214,15 +237,15 @@ raise SystemExit(42)
 #[test]
 fn each_has_limits_of_its_own() {
     let mut two = Two::new();
-    let [first, second] = generous();
-    let (burner, patient) = (python(Profile::Run, "while True: pass"), python(Profile::Build, "input()"));
-    let outcome = two.talk(&burner, &patient, [Limits { cpu_ms: 300, ..first }, second]);
+    let (burner, patient) = (first(Profile::Run, "while True: pass"), second("input()"));
+    let [limits, patience] = generous();
+    let outcome = two.talk(&burner, &patient, [Limits { cpu_ms: 300, ..limits }, patience]);
     assert_eq!(outcome.first.report.end, End::CpuLimit, "{outcome:?}");
     assert_eq!(outcome.ended_first, Half::First);
     assert_eq!(outcome.second.report.exit, Exit::Exited(1), "{outcome:?}");
 
-    let glutton = python(Profile::Run, "x = bytearray(1 << 30); print(1)");
-    let outcome = two.talk(&glutton, &patient, [Limits { memory_bytes: 64 << 20, ..first }, second]);
+    let glutton = first(Profile::Run, "x = bytearray(1 << 30); print(1)");
+    let outcome = two.talk(&glutton, &patient, [Limits { memory_bytes: 64 << 20, ..limits }, patience]);
     assert!(
         outcome.first.report.end == End::MemoryLimit || outcome.first.report.exit == Exit::Exited(1),
         "{outcome:?}"
@@ -295,8 +318,9 @@ fn a_pair_that_cannot_start_is_our_failure_and_the_slots_go_on() {
     let mut two = Two::new();
     {
         let text = SealedFile::from_bytes("x", b"no program").expect("a memfd can be made");
-        let broken = program(Profile::Run, &text);
-        let waiter = python(Profile::Build, "input()");
+        let mut broken = program(Profile::Run, &text);
+        broken.needs.talks = Some(Half::First);
+        let waiter = second("input()");
         let mut first = two.one.open(&broken).expect("a session opens");
         let mut second = two.other.open(&waiter).expect("a session opens");
         let [first_spec, second_spec] = generous().map(|limits| RunSpec::new(Stdin::Null, limits));

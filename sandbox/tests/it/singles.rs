@@ -1,6 +1,7 @@
 //! Attacks that take more than a program and an expected end: exact bytes, several slots, files, the command line.
 
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assize_sandbox::*;
 
@@ -265,7 +266,7 @@ fn a068_slots_see_nothing_of_each_other() {
             let limits = Limits { wall_ms: 60_000, ..Limits::build(10_000) };
             session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs")
         });
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         let mut session = two.open(&python(Profile::Build, looker)).expect("a session opens");
         let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::build(10_000))).expect("it runs");
         assert_eq!(stdout(&outcome), "['main.py'] ['main.py']\n");
@@ -367,15 +368,58 @@ fn high_descriptors_may_be_used() {
 #[test]
 fn a080_reading_leaves_no_mark_on_the_input() {
     let mut place = Place::new();
-    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
-    let reader = "import os; print(os.fstat(0).st_atime_ns); os.read(0, 10)";
-    let mut said = Vec::new();
-    for profile in [Profile::Run, Profile::Run, Profile::Build] {
-        let spec = RunSpec::new(Stdin::Sealed(&input), roomy(profile));
-        said.push(stdout(&run(&mut place, &python(profile, reader), &spec)));
+    let reader = "
+import fcntl, os
+for path in (0, '/dev/stdin', '/dev/stdout', '/dev/stderr'):
+    times = os.stat(path)
+    print(times.st_atime_ns, times.st_mtime_ns, times.st_ctime_ns)
+fcntl.fcntl(0, fcntl.F_SETFL, 0)
+os.read(0, 10)
+";
+    // Of empty inputs, too.
+    for content in ["42\n", ""] {
+        let input = SealedFile::from_bytes("input", content.as_bytes()).expect("a memfd can be made");
+        for profile in [Profile::Run, Profile::Run, Profile::Build, Profile::Build] {
+            let job = python(profile, reader);
+            let mut session = place.slot.open(&job).expect("a session opens");
+            for _ in 0..2 {
+                let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
+                let outcome = session.run(&RunSpec::new(Stdin::Sealed(&input), roomy(profile)));
+                let said = stdout(&outcome.expect("it runs"));
+                let times: Vec<u64> =
+                    said.split_whitespace().map(|word| word.parse().expect("a time")).collect();
+                // The clock of file systems is up to a tick late.
+                let first = begun.saturating_sub(Duration::from_millis(20)).as_nanos() as u64;
+                assert!(times.len() == 12 && times.iter().all(|time| *time >= first), "{begun:?} {said}");
+            }
+        }
     }
-    assert!(said[0].trim().parse::<u64>().is_ok(), "{said:?}");
-    assert!(said.iter().all(|text| *text == said[0]), "{said:?}");
+}
+
+/// Inputs are shared by all slots, and what a program can lock is its own.
+#[test]
+fn a081_a_lock_on_the_input_is_felt_by_nobody() {
+    let mut keeper = keeper(2);
+    let mut slots = [0, 1].map(|_| keeper.take_slot().expect("two slots"));
+    let input = SealedFile::from_bytes("input", b"42\n").expect("a memfd can be made");
+    let code = "
+import fcntl, time
+start = time.monotonic()
+while time.monotonic() < start + 1:
+    fcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    time.sleep(0.01)
+print('free')
+";
+    let job = python(Profile::Build, code);
+    let spec = RunSpec::new(Stdin::Sealed(&input), roomy(Profile::Build));
+    let [one, other] = &mut slots;
+    let (mut one, mut other) = (one.open(&job).expect("a session"), other.open(&job).expect("a session"));
+    one.start(&spec).expect("it starts");
+    other.start(&spec).expect("it starts");
+    for session in [&mut one, &mut other] {
+        let outcome = session.finish().expect("it runs");
+        assert_eq!(stdout(&outcome), "free\n", "{}", String::from_utf8_lossy(&outcome.stderr));
+    }
 }
 
 #[test]
