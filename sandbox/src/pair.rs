@@ -176,8 +176,11 @@ fn run(
     let mut outcomes = [first.0, second.0];
     for (half, end) in ended.iter().enumerate().filter_map(|(half, end)| Some((half, (*end)?))) {
         sessions[half].uncancel();
-        if outcomes[half].report.end == End::Cancelled {
-            outcomes[half].report.end = end;
+        let found = &mut outcomes[half].report.end;
+        // Of two that we end for idling, one may see the other's end and come to its own before ours reaches it.
+        let is_consequence = matches!(end, End::WallLimit { .. }) && *found == End::Finished;
+        if *found == End::Cancelled || is_consequence {
+            *found = end;
         }
     }
     let [first, second] = outcomes;
