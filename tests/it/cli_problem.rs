@@ -923,7 +923,7 @@ sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() 
     let lines = said.expect_code(0).json_lines();
     let saw = |line: &Value| line["testcases"][0]["message"].as_str().unwrap_or("-").to_owned();
     let saw: Vec<String> = lines.iter().filter(|line| line.get("path").is_some()).map(saw).collect();
-    assert_eq!(saw, ["limits.txt main sum.c", "main.py", "adding.py main.py"]);
+    assert_eq!(saw, ["limits.txt main sum.c", "sum.py", "adding.py main.py"]);
     // It must accept what is shown as the output of a sample.
     put("data/sample/1.out", "0\n");
     let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(1);
