@@ -10,6 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bincode::{Decode, Encode};
 use jiff::Timestamp;
@@ -30,6 +32,9 @@ static SCHEMA: LazyLock<Sha256Digest> = LazyLock::new(|| {
 });
 /// How much of the tree sled keeps in memory.
 const CACHE_BYTES: u64 = 128 << 20;
+/// How long one that is closed may still be locked, and how often that is looked at.
+const CLOSING_MAX: Duration = Duration::from_secs(1);
+const CLOSING_PAUSE: Duration = Duration::from_millis(20);
 /// How many rows one page of a list may look at before it ends early.
 const SCAN_ROWS_MAX: usize = 5_000;
 
@@ -98,6 +103,19 @@ pub struct Model {
 impl Model {
     /// Opens a model or creates an empty one.
     pub(super) fn open(folder: &Path) -> Result<Self, ModelError> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(folder) {
+                // The threads of one that was closed just now may hold its lock for a moment more.
+                Err(ModelError::InUse { .. }) if begun.elapsed() < CLOSING_MAX => {
+                    thread::sleep(CLOSING_PAUSE)
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_open(folder: &Path) -> Result<Self, ModelError> {
         let unusable = |reason: String| ModelError::Unusable { path: folder.to_owned(), reason };
         // After a power cut sled 0.34 may panic at open (1 of 40 tries).
         let opened = catch_unwind(AssertUnwindSafe(|| -> Result<(sled::Db, u64), ModelError> {
