@@ -38,6 +38,8 @@ pub struct Session<'slot> {
     sent: usize,
     /// Whether the cell has yet to say that it is ready. It may be sent runs all the same.
     is_opening: bool,
+    /// Whether there was a cell before this one.
+    has_connected: bool,
 }
 
 /// A run that was asked for.
@@ -67,7 +69,7 @@ impl Asked {
 impl<'slot> Session<'slot> {
     pub(crate) fn new(slot: &'slot mut Slot, open: Open, files: Vec<SealedFile>) -> Self {
         let (cell, layers, asked) = (None, Vec::new(), VecDeque::new());
-        Session { slot, open, files, cell, layers, asked, sent: 0, is_opening: false }
+        Session { slot, open, files, cell, layers, asked, sent: 0, is_opening: false, has_connected: false }
     }
 
     /// Runs the program once and waits for its end. Whatever was started before and not finished is forgotten.
@@ -282,6 +284,8 @@ impl<'slot> Session<'slot> {
 
     /// Asks the warden for a cell.
     pub(crate) fn connect(&mut self) -> Result<(), SandboxError> {
+        // Whoever builds twice, a program of many processes over many testcases, builds a third time.
+        self.open.again = self.open.profile == Profile::Build && self.has_connected;
         let (ours, theirs) = channel("making a session's socket", pair())?;
         let mut files = Vec::new();
         for file in &self.files {
@@ -302,8 +306,7 @@ impl<'slot> Session<'slot> {
         }
         self.cell = Some(ours);
         self.is_opening = true;
-        // Whoever builds twice, a program of many processes over many testcases, builds a third time.
-        self.open.again = self.open.profile == Profile::Build;
+        self.has_connected = true;
         Ok(())
     }
 
