@@ -10,7 +10,7 @@ use seccompiler::BpfProgram;
 
 use crate::confine::Armed;
 use crate::error::Failure;
-use crate::root::{self, Streams as Named};
+use crate::root::{self, StreamFiles};
 use crate::run::{OomScore, Ready, Runner, Streams};
 use crate::sys::{self, Forked, Image, Key, Stack};
 use crate::warden::Warden;
@@ -147,7 +147,7 @@ impl Ahead {
 struct Shut {
     layers: Vec<Layer>,
     oom_score: OomScore,
-    streams: Named,
+    streams: StreamFiles,
     warm: Warm,
 }
 

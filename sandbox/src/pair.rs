@@ -82,8 +82,8 @@ struct Running {
 ///
 /// `partner` is asked when a half has ended before the other: what becomes of the other.
 ///
-/// The sessions are of two slots, of one keeper or two, and their jobs are to talk ([`crate::Needs::talks`]). Fails as [`Session::run`] does; both sessions are then over,
-/// and their slots may open others.
+/// The sessions are of two slots, of one keeper or two, and their jobs are to talk ([`crate::Needs::talks`]). Fails as
+/// [`Session::run`] does; both sessions are then over, and their slots may open others.
 pub fn run_pair<'slots>(
     first: (&mut Session<'slots>, &RunSpec<'_>),
     second: (&mut Session<'slots>, &RunSpec<'_>),

@@ -43,7 +43,7 @@ pub(crate) struct Reach {
 }
 
 /// What programs find by the names of their standard streams.
-pub(crate) struct Streams {
+pub(crate) struct StreamFiles {
     /// A file to be written to, or the reading end of a FIFO, which does not block.
     pub(crate) stdin: File,
     /// Reading ends that do not block.
@@ -92,14 +92,14 @@ fn name_streams() -> io::Result<Devices> {
 
 impl Devices {
     /// Opens what [`fill`] has left there for `job`, and takes away the names that would lead it astray.
-    pub(crate) fn streams(&self, job: &Open) -> Result<Streams, Failure> {
+    pub(crate) fn streams(&self, job: &Open) -> Result<StreamFiles, Failure> {
         let open = |name: &str, flags| {
             let opened = openat(&self.0, name, flags | OFlag::O_CLOEXEC, Mode::empty());
             step_named("opening the standard stream", name, opened).map(File::from)
         };
         let reading_end = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         let is_first = job.needs.talks == Some(Half::First);
-        let streams = Streams {
+        let streams = StreamFiles {
             stdin: open("stdin", if is_first { reading_end } else { OFlag::O_RDWR })?,
             stdout: open("stdout", reading_end)?,
             stderr: open("stderr", reading_end)?,

@@ -20,7 +20,7 @@ use crate::cgroup::SlotGroups;
 use crate::child::{self, Plan};
 use crate::collect;
 use crate::error::Failure;
-use crate::root::{self, Streams as Named};
+use crate::root::{self, StreamFiles};
 use crate::sys::{self, Image, Key, Reaped, Spawned, Stack};
 use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
@@ -83,7 +83,8 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Takes over what there is, nothing of it used yet.
-    pub(crate) fn new(Named { stdin, stdout, stderr }: Named, half: Option<Half>, key: Key) -> Self {
+    pub(crate) fn new(files: StreamFiles, half: Option<Half>, key: Key) -> Self {
+        let StreamFiles { stdin, stdout, stderr } = files;
         // What partners say to each other goes through pipes of the usual size: how much fits into one decides who waits.
         let output = if half.is_some() { None } else { Some(&stdout) };
         for fifo in output.into_iter().chain([&stderr]) {

@@ -45,7 +45,10 @@ pub struct Session<'slot> {
 /// A run that was asked for.
 #[derive(Debug)]
 struct Asked {
-    run: Run,
+    ask: Ask,
+    limits: Limits,
+    /// Whether it is half of a pair.
+    is_half: bool,
     fds: Vec<OwnedFd>,
     /// How long its answer may take.
     patience: Duration,
@@ -62,7 +65,7 @@ impl Asked {
             extra_args: extra_args.clone(),
             progress_ms,
         };
-        Asked { run, fds, patience }
+        Asked { ask: Ask::Run(Box::new(run)), limits: *limits, is_half: progress_ms.is_some(), fds, patience }
     }
 }
 
@@ -129,7 +132,7 @@ impl<'slot> Session<'slot> {
                 return Err(SandboxError::Lost { during: "sending a run" });
             };
             let numbers: Vec<RawFd> = asked.fds.iter().map(AsRawFd::as_raw_fd).collect();
-            match wire::send(cell.as_fd(), &Ask::Run(Box::new(asked.run.clone())), &numbers, Key::NONE) {
+            match wire::send(cell.as_fd(), &asked.ask, &numbers, Key::NONE) {
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
                 {
@@ -141,7 +144,7 @@ impl<'slot> Session<'slot> {
                 }
                 other => channel("sending a run", other)?,
             }
-            if asked.run.progress_ms.is_some() {
+            if asked.is_half {
                 // The pipes of a pair must close with the programs. They are never sent twice.
                 self.asked[self.sent].fds.clear();
             }
@@ -153,7 +156,7 @@ impl<'slot> Session<'slot> {
     /// Makes sure that there is a cell which the oldest run can be sent to.
     fn get_cell(&mut self) -> Result<(), SandboxError> {
         if self.open.profile == Profile::Build
-            && let Some(limits) = self.asked.front().map(|asked| &asked.run.limits)
+            && let Some(limits) = self.asked.front().map(|asked| &asked.limits)
         {
             let tmpfs = (limits.tmpfs_bytes, limits.tmpfs_inodes);
             if tmpfs != (self.open.tmpfs_bytes, self.open.tmpfs_inodes) {

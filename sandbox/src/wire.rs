@@ -79,7 +79,7 @@ pub(crate) enum Ask {
 }
 
 /// A run that is asked for.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Encode, Decode)]
 pub(crate) struct Run {
     pub(crate) limits: Limits,
     pub(crate) collect: Vec<Collect>,
