@@ -20,23 +20,20 @@ struct Type {
 }
 
 /// Which of the sources holds the main class, and the class with its package. Files are given the names of their public
-/// classes, as the compiler wants it, and one that is alone that of its main class at least. Of several, the main class is the one in `Main.java` (without regard to
-/// case), else the first that has a main method.
+/// classes, as the compiler wants it, and one that is alone that of its main class at least. Of several, the main class
+/// is the one in `Main.java` (without regard to case), else the first that has a main method.
 pub(super) fn main_class(
     sources: &mut [SourceFile],
     stated: Option<&str>,
 ) -> Result<(usize, String), SourcesError> {
     let outlines: Vec<Outline> =
         sources.iter().map(|file| Outline::of(&String::from_utf8_lossy(&file.bytes))).collect();
-    if let ([file], [outline]) = (&mut *sources, &outlines[..]) {
-        let named = outline.public().or_else(|| outline.main()).or(outline.types.first());
-        if let Some(named) = named {
-            file.name = format!("{}.java", named.name);
-        }
-    }
+    let is_alone = sources.len() == 1;
     for (place, outline) in outlines.iter().enumerate() {
-        let Some(named) = outline.public() else { continue };
-        let folder = sources[place].name.rfind('/').map_or("", |end| &sources[place].name[..=end]);
+        let alone = || outline.main().or(outline.types.first()).filter(|_| is_alone);
+        let Some(named) = outline.public().or_else(alone) else { continue };
+        let folder = sources[place].name.rfind('/').filter(|_| !is_alone);
+        let folder = folder.map_or("", |end| &sources[place].name[..=end]);
         let name = format!("{folder}{}.java", named.name);
         // Of two that claim a name the compiler refuses one.
         if sources.iter().all(|file| file.name != name) {
