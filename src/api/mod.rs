@@ -50,8 +50,8 @@ const BODY_BYTES_MAX: usize = 2 << 20;
 const BODY_BYTES_DRAINED: usize = 64 << 20;
 /// No sequence is as large: what JavaScript can count up to, and one.
 const SEQUENCE_MAX: u64 = 1 << 53;
-/// How long a request waits for the read model to pass `min_seq`.
-const MIN_SEQ_DEADLINE: Duration = Duration::from_secs(2);
+/// How long an answer waits for the read model to pass a sequence: `min_seq`, or that of what was just recorded.
+const READ_MODEL_DEADLINE: Duration = Duration::from_secs(2);
 /// How long open requests may take to end when the API stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -83,7 +83,7 @@ impl State {
         match sequence {
             Some(SEQUENCE_MAX..) => Err(ApiError::parameter("min_seq", document::rule_of("min_seq"))),
             Some(sequence) if self.projection.position() < sequence => {
-                if self.projection.wait_for(sequence, MIN_SEQ_DEADLINE).await {
+                if self.projection.wait_for(sequence, READ_MODEL_DEADLINE).await {
                     Ok(())
                 } else {
                     let position = self.projection.position();

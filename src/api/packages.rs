@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use poem::http::{HeaderValue, StatusCode, header};
@@ -25,10 +24,10 @@ use crate::problems::{self, Constants, Mode, Package, StatementKind};
 use crate::publish::{Verify, Wish};
 use crate::statements::{self, Markup, ShownSample, Statement};
 
-use super::State;
 use super::body::ZipBody;
 use super::error::ApiError;
 use super::views::{PackagePublished, PackageWarning};
+use super::{READ_MODEL_DEADLINE, State};
 
 /// How many packages, and how many rendered statements, are kept at hand.
 const KEPT_MAX: usize = 32;
@@ -58,9 +57,6 @@ pub(super) struct Packages {
 
 /// What a page was made from: the package, the problem and revision in its addresses, and the statement's path.
 type PageKey = (Sha256Digest, String, u32, String);
-
-/// How long an answer waits for the read model to show the problem as it is now.
-const READ_MODEL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A package that can be read.
 struct Readable {
