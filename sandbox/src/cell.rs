@@ -4,6 +4,8 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use seccompiler::BpfProgram;
@@ -20,6 +22,8 @@ use crate::{Layer, Profile, confine, run};
 
 /// After this many runs a cell asks to be replaced.
 const RUNS_MAX: u32 = 10_000;
+/// How long a cell that has answered for the last time stays.
+const LAST_PAUSE: Duration = Duration::from_micros(100);
 
 /// Lives a cell's life. `internal` is the warden's socket: it says when the maps are written and brings the job.
 /// Where the job's kind is `expected`, the cell confines itself for it at once.
@@ -89,6 +93,8 @@ fn serve(runner: &mut Runner, session: &OwnedFd, profile: Profile, key: Key) -> 
                 let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
                 wire::send(session.as_fd(), &answer, &numbers, key)?;
                 if retires {
+                    // The judge may have been woken on this core: it goes on before our end takes the core from it.
+                    thread::sleep(LAST_PAUSE);
                     return Ok(());
                 }
                 drop(fds);

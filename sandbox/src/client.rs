@@ -154,6 +154,7 @@ impl Slot {
             tmpfs_bytes: 0,
             tmpfs_inodes: 0,
             again: false,
+            waits: false,
         };
         let mut session = Session::new(self, open, files);
         if job.profile == Profile::Run {

@@ -31,6 +31,8 @@ pub struct Session<'slot> {
     files: Vec<SealedFile>,
     /// The socket of a cell that is ready for the next run, or in the middle of those that were sent.
     cell: Option<OwnedFd>,
+    /// The socket of the cell that comes when this one has ended, where it was asked for.
+    next: Option<OwnedFd>,
     layers: Vec<Layer>,
     /// Runs that were asked for and whose outcome has not been taken, oldest first.
     asked: VecDeque<Asked>,
@@ -71,8 +73,18 @@ impl Asked {
 
 impl<'slot> Session<'slot> {
     pub(crate) fn new(slot: &'slot mut Slot, open: Open, files: Vec<SealedFile>) -> Self {
-        let (cell, layers, asked) = (None, Vec::new(), VecDeque::new());
-        Session { slot, open, files, cell, layers, asked, sent: 0, is_opening: false, has_connected: false }
+        Session {
+            slot,
+            open,
+            files,
+            cell: None,
+            next: None,
+            layers: Vec::new(),
+            asked: VecDeque::new(),
+            sent: 0,
+            is_opening: false,
+            has_connected: false,
+        }
     }
 
     /// Runs the program once and waits for its end. Whatever was started before and not finished is forgotten.
@@ -98,7 +110,7 @@ impl<'slot> Session<'slot> {
 
     /// Waits for the oldest run that was started and not finished. After an error nothing is left started.
     pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
-        let outcome = self.send_ahead().and_then(|()| self.receive());
+        let outcome = self.receive();
         // The next one runs while the caller looks at this one.
         let next = if outcome.is_ok() { self.send_ahead() } else { Ok(()) };
         if outcome.is_err() || next.is_err() {
@@ -117,7 +129,7 @@ impl<'slot> Session<'slot> {
         self.asked.clear();
         if self.sent > 0 {
             self.sent = 0;
-            self.cell = None;
+            (self.cell, self.next) = (None, None);
         }
     }
 
@@ -150,6 +162,10 @@ impl<'slot> Session<'slot> {
             }
             self.sent += 1;
         }
+        if self.open.again && self.sent > 0 && !self.is_opening && self.next.is_none() {
+            // While this one runs, there is time. What fails here is tried again when its run comes, and told then.
+            self.next = self.ask_for_cell(true).ok();
+        }
         Ok(())
     }
 
@@ -161,7 +177,7 @@ impl<'slot> Session<'slot> {
             let tmpfs = (limits.tmpfs_bytes, limits.tmpfs_inodes);
             if tmpfs != (self.open.tmpfs_bytes, self.open.tmpfs_inodes) {
                 (self.open.tmpfs_bytes, self.open.tmpfs_inodes) = tmpfs;
-                self.cell = None;
+                (self.cell, self.next) = (None, None);
             }
         }
         // A cell that was killed meanwhile has closed its socket.
@@ -174,6 +190,8 @@ impl<'slot> Session<'slot> {
     /// Waits for the oldest run's answer.
     fn receive(&mut self) -> Result<Outcome, SandboxError> {
         self.opened()?;
+        // From now on the cell after it can be asked for.
+        self.send_ahead()?;
         let (Some(cell), Some(asked)) = (&self.cell, self.asked.front()) else {
             return Err(SandboxError::InvalidJob("no run was started".to_owned()));
         };
@@ -244,7 +262,7 @@ impl<'slot> Session<'slot> {
             self.cancel();
         }
         self.forget();
-        self.cell = None;
+        (self.cell, self.next) = (None, None);
     }
 
     /// Takes [`cancel`](Self::cancel) back.
@@ -262,12 +280,9 @@ impl<'slot> Session<'slot> {
         self.sent -= 1;
         if ran.retires {
             // What it had been sent ahead dies with it, and is sent again to the next.
-            self.cell = None;
             self.sent = 0;
-            if self.open.again {
-                // Asked for now, the next one is ready when its run comes. What fails here is tried again then, and told.
-                let _ = self.connect();
-            }
+            self.cell = self.next.take();
+            self.is_opening = self.cell.is_some();
         }
         ran.report.layers.clone_from(&self.layers);
         let mut fds = fds.into_iter();
@@ -285,10 +300,20 @@ impl<'slot> Session<'slot> {
         &self.layers
     }
 
-    /// Asks the warden for a cell.
+    /// Gets a cell at once.
     pub(crate) fn connect(&mut self) -> Result<(), SandboxError> {
         // Whoever builds twice, a program of many processes over many testcases, builds a third time.
         self.open.again = self.open.profile == Profile::Build && self.has_connected;
+        self.cell = Some(self.ask_for_cell(false)?);
+        self.next = None;
+        self.is_opening = true;
+        self.has_connected = true;
+        Ok(())
+    }
+
+    /// Asks the warden for a cell: one that `waits` for the end of the one that there is, or takes its place.
+    fn ask_for_cell(&mut self, waits: bool) -> Result<OwnedFd, SandboxError> {
+        self.open.waits = waits;
         let (ours, theirs) = channel("making a session's socket", pair())?;
         let mut files = Vec::new();
         for file in &self.files {
@@ -307,10 +332,7 @@ impl<'slot> Session<'slot> {
             }
             other => channel("opening a session", other)?,
         }
-        self.cell = Some(ours);
-        self.is_opening = true;
-        self.has_connected = true;
-        Ok(())
+        Ok(ours)
     }
 
     /// Waits until the cell that was asked for is ready.

@@ -116,6 +116,7 @@ impl Warden {
 
     fn serve(&self, control: &OwnedFd) -> io::Result<Life> {
         let mut expected: Option<Open> = None;
+        let mut next: Option<(Open, Vec<OwnedFd>)> = None;
         loop {
             // Armed ahead: the job that comes next does not wait for namespaces.
             let mut armed = match self.arm() {
@@ -123,7 +124,10 @@ impl Warden {
                 Ok(Armed::Cell(cell)) => Ok(cell),
                 Err(failure) => Err(failure),
             };
-            let Some((open, fds)) = wire::receive::<Open>(control.as_fd(), Key::NONE)? else {
+            if next.is_none() {
+                next = wire::receive::<Open>(control.as_fd(), Key::NONE)?;
+            }
+            let Some((open, fds)) = next.take() else {
                 if let Ok(cell) = armed {
                     cell.bury()?;
                 }
@@ -145,7 +149,7 @@ impl Warden {
                     // A cell that died while armed is noticed by the judge: its session closes unanswered.
                     let _ = wire::send(cell.internal.as_fd(), &open, &numbers, Key::NONE);
                     drop(fds);
-                    cell.wait_for_end(control)?;
+                    next = cell.wait_for_end(control)?;
                     cell.bury()?;
                 }
                 Err(failure) => {
@@ -199,16 +203,24 @@ enum Armed {
 }
 
 impl Cell {
-    /// Waits until the cell ends or the judge wants something else.
-    fn wait_for_end(&self, control: &OwnedFd) -> io::Result<()> {
-        let mut polled = [
-            PollFd::new(self.internal.as_fd(), PollFlags::POLLIN),
-            PollFd::new(control.as_fd(), PollFlags::POLLIN),
-        ];
+    /// Waits until the cell ends or the judge wants something else. What is to be opened next, if that is known.
+    fn wait_for_end(&self, control: &OwnedFd) -> io::Result<Option<(Open, Vec<OwnedFd>)>> {
+        let mut next = None;
         loop {
+            let mut polled = [
+                PollFd::new(self.internal.as_fd(), PollFlags::POLLIN),
+                PollFd::new(control.as_fd(), PollFlags::POLLIN),
+            ];
             match poll(&mut polled, PollTimeout::NONE) {
-                Err(nix::errno::Errno::EINTR) => {}
-                other => return other.map(drop).map_err(io::Error::from),
+                Err(nix::errno::Errno::EINTR) => continue,
+                other => other?,
+            };
+            if !polled[1].any().unwrap_or(true) {
+                return Ok(next);
+            }
+            next = wire::receive::<Open>(control.as_fd(), Key::NONE)?;
+            if !next.as_ref().is_some_and(|(open, _)| open.waits) {
+                return Ok(next);
             }
         }
     }

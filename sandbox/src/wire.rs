@@ -47,6 +47,8 @@ pub(crate) struct Open {
     pub(crate) tmpfs_inodes: u64,
     /// More of the same is likely to follow, so that the next cell may be confined for it before it is asked for.
     pub(crate) again: bool,
+    /// Whether it waits until the cell that there is has ended by itself; else that one is killed.
+    pub(crate) waits: bool,
 }
 
 impl Open {

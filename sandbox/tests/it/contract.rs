@@ -376,6 +376,30 @@ fn builds_that_are_asked_for_ahead_each_have_a_cell_of_their_own() {
     }
 }
 
+/// With the cell that was asked for to come after it, however far that has got.
+#[test]
+fn a_build_that_is_given_up_leaves_the_slot_to_others() {
+    let mut place = Place::new();
+    let sleep = |seconds: &str| RunSpec {
+        extra_args: strings(&[seconds]),
+        ..RunSpec::new(Stdin::Null, Limits { wall_ms: 100_000, ..Limits::build(10_000) })
+    };
+    let start = std::time::Instant::now();
+    for finished in 0..5 {
+        let mut session = place.slot.open(&shell("echo x > left; exec sleep $0")).expect("a session opens");
+        for _ in 0..finished {
+            session.run(&sleep("0")).expect("it runs");
+        }
+        session.start(&sleep("100")).expect("it is asked for");
+        drop(session);
+        let mut other = place.slot.open(&shell("ls -A /w; echo $0")).expect("a session opens");
+        for run in ["first", "second", "third"] {
+            assert_eq!(stdout(&other.run(&sleep(run)).expect("it runs")), format!("{run}\n"));
+        }
+    }
+    assert!(start.elapsed().as_secs() < 50, "the next session waited for what nobody wants");
+}
+
 #[test]
 fn a_session_that_is_dropped_ends_what_it_started() {
     let mut place = Place::new();
