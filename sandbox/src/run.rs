@@ -607,8 +607,9 @@ impl Runner {
         let stack_bytes = limits.stack_bytes.unwrap_or(limits.memory_bytes);
         let mut wanted = vec![
             (libc::RLIMIT_STACK, stack_bytes),
-            // A backstop only: our own clocks are finer and come first.
-            (libc::RLIMIT_CPU, limits.cpu_ms.div_ceil(1000) + 1),
+            // A backstop only, which must not come before our own clocks: it is held against the ticks at which a
+            // process was found running, and on a busy machine these run ahead of the time that it really had.
+            (libc::RLIMIT_CPU, limits.cpu_ms.saturating_mul(2).div_ceil(1000) + 1),
             (libc::RLIMIT_FSIZE, limits.file_bytes),
             (libc::RLIMIT_NPROC, processes),
             (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),

@@ -321,6 +321,17 @@ fn a_policy_that_the_host_cannot_meet_is_refused() {
     assert!(matches!(error, SandboxError::MissingLayer { .. }), "{error}");
 }
 
+/// The kernel holds `RLIMIT_CPU` against its ticks, half as many again as the time that a program really has where
+/// others run between them. What it kills would look like a program that killed itself.
+#[test]
+fn the_kernels_backstop_comes_after_our_clocks() {
+    let mut place = Place::new();
+    let text = "import resource; print(*resource.getrlimit(resource.RLIMIT_CPU))";
+    let mut session = place.slot.open(&python(Profile::Run, text)).expect("a session opens");
+    let outcome = session.run(&RunSpec::new(Stdin::Null, Limits::run(20_000))).expect("it runs");
+    assert_eq!(stdout(&outcome), "41 41\n");
+}
+
 /// A session whose runs print their argument, and take a GiB where it is `big`.
 const ECHO: &str = "import sys; x = bytearray(1 << 30 if sys.argv[1] == 'big' else 1); print(sys.argv[1])";
 

@@ -328,7 +328,7 @@ print(r.getrlimit(r.RLIMIT_CPU), r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLI
         let outcome = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs");
         assert!(outcome.report.warm);
         // The cell and the interpreter are processes of the same user.
-        let expected = [2 + more, 32 + more, more, 3 + more].map(|limit| format!("({limit}, {limit})"));
+        let expected = [3 + 2 * more, 32 + more, more, 3 + more].map(|limit| format!("({limit}, {limit})"));
         assert_eq!(stdout(&outcome).trim(), expected.join(" "));
     }
 }
