@@ -17,6 +17,7 @@ mod views;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -34,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::judge::Judge;
 use crate::languages::Languages;
 use crate::package_cache::PackageCache;
-use crate::projection::{ModelError, Projection};
+use crate::projection::{ModelError, Projection, View};
 use crate::publish::Publisher;
 use crate::store::jetstream::JetStreamStore;
 use crate::store::presence::Directory;
@@ -75,9 +76,34 @@ pub struct State {
     pub bodies: DetailBodies,
     /// Cancelled when the API is to stop: open streams end.
     pub stopping: CancellationToken,
+    /// The last sequence that a client was told.
+    pub acknowledged: Acknowledged,
+}
+
+/// The last sequence of what was recorded for a client, who may ask for it before the read model has it.
+#[derive(Debug, Default)]
+pub struct Acknowledged(AtomicU64);
+
+impl Acknowledged {
+    fn note(&self, sequence: u64) {
+        self.0.fetch_max(sequence, Ordering::Relaxed);
+    }
 }
 
 impl State {
+    /// Looks for something, and once more when the read model has all that clients were told of.
+    async fn find<T>(
+        &self,
+        look: impl Fn(&View<'_>) -> Result<Option<T>, ModelError>,
+    ) -> Result<Option<T>, ApiError> {
+        let found = self.projection.read(&look)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        self.at_least(Some(self.acknowledged.0.load(Ordering::Relaxed))).await?;
+        Ok(self.projection.read(&look)?)
+    }
+
     /// Waits until the read model has passed a sequence.
     async fn at_least(&self, sequence: Option<u64>) -> Result<(), ApiError> {
         match sequence {

@@ -160,7 +160,7 @@ impl Submissions {
         let known = if_none_match.0.unwrap_or_default();
         // Weak: the answer also says which sequence it is true at, and that changes all the time.
         let tag_of = |updated_sequence: u64| format!("W/\"{updated_sequence}\"");
-        let answer = state.projection.read(|view| {
+        let answer = state.find(|view| {
             if known.is_empty()
                 && let Some((updated_sequence, body)) = state.bodies.unchanged(id, view.sequence())
             {
@@ -174,8 +174,8 @@ impl Submissions {
             let sequence = view.sequence();
             let body = state.bodies.body(id, row.updated_sequence, sequence, || detail(view, &row))?;
             Ok(Some(SubmissionAnswer::Found(body, sequence, tag)))
-        })?;
-        answer.ok_or_else(|| ApiError::not_found("submission", &id.to_string()))
+        });
+        answer.await?.ok_or_else(|| ApiError::not_found("submission", &id.to_string()))
     }
 
     /// List submissions, the newest first.
@@ -428,7 +428,9 @@ pub(super) async fn submit(
         submitted_at: now,
         idempotency_key: key,
     };
-    Ok(state.judge.submit(created, now, traceparent).await?)
+    let (created, sequence) = state.judge.submit(created, now, traceparent).await?;
+    state.acknowledged.note(sequence);
+    Ok((created, sequence))
 }
 
 /// The language of that name, unless workers are here and none of them offers it.

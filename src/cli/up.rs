@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, DetailBodies, State};
+use crate::api::{self, Acknowledged, DetailBodies, State};
 use crate::data_dir::DataDir;
 use crate::domain::ids::WorkerId;
 use crate::domain::scoring::Mode;
@@ -314,6 +314,7 @@ async fn start_api(
         directory,
         bodies: DetailBodies::default(),
         stopping: CancellationToken::new(),
+        acknowledged: Acknowledged::default(),
         store,
     });
     // A read model that is behind would answer with what was true before the last stop.

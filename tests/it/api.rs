@@ -126,6 +126,20 @@ async fn result(api: &TestApi, number: u64) -> Value {
     }
 }
 
+/// Without asking for its sequence, as clients do that follow a `Location`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_is_there_at_once() {
+    let api = TestApi::start().await;
+    let body = json!({ "problem": "a", "language": "python3", "code": ADD });
+    for _ in 0..50 {
+        let accepted = api.post("/v1/submissions", &body).await;
+        assert_eq!(accepted.status, 202, "{}", accepted.text);
+        let read = api.get(accepted.header("location")).await;
+        assert_eq!(read.status, 200, "{}", read.text);
+    }
+    assert_eq!(api.get("/v1/submissions/01a20a5c-0c37-7dbc-8c5b-ac4793034900").await.status, 404);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submission_is_accepted_where_its_location_says() {
     let api = TestApi::start().await;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use assize::api::{self, DetailBodies, State};
+use assize::api::{self, Acknowledged, DetailBodies, State};
 use assize::domain::ids::SubmissionId;
 use assize::judge::Judge;
 use assize::languages::Languages;
@@ -88,6 +88,7 @@ impl TestApi {
             directory: Directory::start(store.client()).await.unwrap(),
             bodies: DetailBodies::default(),
             stopping: CancellationToken::new(),
+            acknowledged: Acknowledged::default(),
             store,
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
