@@ -22,7 +22,7 @@ use crate::domain::ids::{ProblemId, Sha256Digest};
 use crate::package_cache::{CacheError, CachedPackage};
 use crate::problems::{self, Constants, Mode, Package, StatementKind};
 use crate::publish::{Verify, Wish};
-use crate::statements::{self, Markup, ShownSample, Statement};
+use crate::statements::{self, Figure, Markup, ShownSample, Statement};
 
 use super::body::ZipBody;
 use super::error::ApiError;
@@ -35,8 +35,8 @@ const KEPT_MAX: usize = 32;
 const SAMPLE_BYTES_MAX: usize = 64 << 10;
 /// Where statements and their images lie.
 const STATEMENT_FOLDERS: [&str; 2] = ["problem_statement", "statement"];
-/// Images that browsers show, with their media types.
-const IMAGES: [(&str, &str); 7] = [
+/// Images that browsers show, with their media types. What TeX takes for one comes last.
+const IMAGES: [(&str, &str); 8] = [
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
     ("jpeg", "image/jpeg"),
@@ -44,6 +44,7 @@ const IMAGES: [(&str, &str); 7] = [
     ("svg", "image/svg+xml"),
     ("webp", "image/webp"),
     ("bmp", "image/bmp"),
+    ("pdf", PDF),
 ];
 const PAGE: &str = "text/html; charset=utf-8";
 const PDF: &str = "application/pdf";
@@ -341,9 +342,10 @@ fn page_of(readable: &Arc<Readable>, path: &str, problem: &str, revision: u32) -
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let (of, problem) = (readable.clone(), problem.to_owned());
     let image = move |name: &str| {
-        let (path, _) = image_in(&of.files, &folder, name)?;
-        let name = path.strip_prefix(&folder)?.trim_start_matches('/');
-        Some(format!("/v1/problems/{problem}/statement/images/{}?revision={revision}", percent_encoded(name)))
+        let (path, kind) = image_in(&of.files, &folder, name)?;
+        let name = percent_encoded(path.strip_prefix(&folder)?.trim_start_matches('/'));
+        let address = format!("/v1/problems/{problem}/statement/images/{name}?revision={revision}");
+        Some(if kind == PDF { Figure::Document(address) } else { Figure::Picture(address) })
     };
     Ok(statements::page(&Statement {
         text: &text,

@@ -22,7 +22,29 @@ pub(super) fn to_html(text: &str, parts: &mut Parts<'_>) -> String {
     // What an image or a code block holds is text and nothing else.
     let mut verbatim = 0_usize;
     let (mut depth, mut raw) = (0_usize, 0_usize);
+    // An image that is not shown in its place, by name and words.
+    let mut unshown: Option<(String, String)> = None;
     for event in TextMergeStream::new(Parser::new_ext(text, options)) {
+        match (&mut unshown, &event) {
+            (Some((name, words)), Event::End(TagEnd::Image)) => {
+                if let Some(instead) = parts.instead_of_image(name, words) {
+                    events.push(Event::InlineHtml(instead.into()));
+                }
+                unshown = None;
+                continue;
+            }
+            (Some((_, words)), event) => {
+                if let Event::Text(text) | Event::Code(text) = event {
+                    words.push_str(text);
+                }
+                continue;
+            }
+            (None, Event::Start(Tag::Image { dest_url, .. })) if !parts.shows(dest_url) => {
+                unshown = Some((dest_url.to_string(), String::new()));
+                continue;
+            }
+            _ => {}
+        }
         match event {
             Event::Start(Tag::Image { .. } | Tag::CodeBlock(_)) => verbatim += 1,
             Event::End(TagEnd::Image | TagEnd::CodeBlock) => verbatim = verbatim.saturating_sub(1),

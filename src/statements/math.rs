@@ -35,6 +35,7 @@ pub(super) fn to_mathml(tex: &str, display: bool) -> Option<String> {
     {
         return None;
     }
+    let tex = &commas(tex);
     let display_mode = if display { DisplayMode::Block } else { DisplayMode::Inline };
     let config = RenderConfig { display_mode, ..RenderConfig::default() };
     let set = |tex: &str| {
@@ -53,10 +54,48 @@ pub(super) fn to_mathml(tex: &str, display: bool) -> Option<String> {
     };
     let mathml = set(tex).or_else(|| {
         let renamed = RENAMED.iter().fold(tex.to_owned(), |tex, (from, to)| tex.replace(from, to));
-        (renamed != tex).then(|| set(&renamed)).flatten()
+        (renamed != *tex).then(|| set(&renamed)).flatten()
     })?;
     let clean = CLEANER.clean(&mathml).to_string();
     (!clean.contains("<merror")).then_some(clean)
+}
+
+/// Commas between digits as TeX means them: `1,2` are two numbers, `10{,}000` is one. The writer has it the other way
+/// about. Text in a formula stays as it is.
+fn commas(tex: &str) -> String {
+    const TEXTS: [&str; 4] = ["\\text", "\\mbox", "\\hbox", "\\emph"];
+    let mut out = String::with_capacity(tex.len());
+    let (mut rest, mut in_text) = (tex, 0_usize);
+    while let Some(next) = rest.chars().next() {
+        let after_digit = in_text == 0 && out.ends_with(|last: char| last.is_ascii_digit());
+        let before_digit = |behind: &str| behind.starts_with(|next: char| next.is_ascii_digit());
+        if let Some(behind) = rest.strip_prefix("{,}").filter(|behind| after_digit && before_digit(behind)) {
+            out.push(',');
+            rest = behind;
+            continue;
+        }
+        if let Some(behind) = rest.strip_prefix(',').filter(|behind| after_digit && before_digit(behind)) {
+            out.push_str(", ");
+            rest = behind;
+            continue;
+        }
+        in_text = match next {
+            '{' if in_text > 0 => in_text + 1,
+            '}' => in_text.saturating_sub(1),
+            '{' if is_text(&out, &TEXTS) => 1,
+            _ => in_text,
+        };
+        out.push(next);
+        rest = &rest[next.len_utf8()..];
+    }
+    out
+}
+
+/// Whether a command of text ends here, such as `\text` or `\textbf`.
+fn is_text(before: &str, texts: &[&str]) -> bool {
+    let name_at = before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
+    let command = before.get(name_at.saturating_sub(1)..).unwrap_or_default();
+    texts.iter().any(|text| command.starts_with(text))
 }
 
 /// An upper bound of how deep the writer goes.
@@ -147,3 +186,24 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
         .clean_content_tags(HashSet::from(["script", "style", "svg", "annotation", "annotation-xml"]));
     cleaner
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_between_digits_separate_numbers_unless_they_are_in_braces() {
+        for (tex, expected) in [
+            ("(-1,10)", "(-1, 10)"),
+            ("f(1,2,3)", "f(1, 2, 3)"),
+            ("10{,}000{,}000", "10,000,000"),
+            ("x,1 \\, 1,y", "x,1 \\, 1,y"),
+            ("\\text{1,2 {3,4}} 5,6", "\\text{1,2 {3,4}} 5, 6"),
+            ("\\textbf{1{,}2}_{1,2}", "\\textbf{1{,}2}_{1, 2}"),
+        ] {
+            assert_eq!(commas(tex), expected);
+        }
+        let numbers = |tex: &str| to_mathml(tex, false).expect("it is set").matches("<mn>").count();
+        assert_eq!((numbers("(-1,10)"), numbers("10{,}000")), (2, 1));
+    }
+}

@@ -67,17 +67,27 @@ pub struct Statement<'a> {
     pub title: &'a str,
     /// The samples in order.
     pub samples: &'a [ShownSample],
-    /// The address of an image that the statement names, where there is one.
+    /// Finds the images that the statement names.
     pub image: Image,
 }
 
-/// The address of an image by the name that a statement has for it.
-pub type Image = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// What there is of an image, by the name that a statement has for it.
+pub type Image = Arc<dyn Fn(&str) -> Option<Figure> + Send + Sync>;
+
+/// An image of a statement, at its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Figure {
+    /// Browsers show it in its place.
+    Picture(String),
+    /// Browsers show it by itself: TeX takes PDFs for images.
+    Document(String),
+}
 
 /// Renders a statement as a page of HTML. Text beyond [`TEXT_BYTES_MAX`] is left out, and said to be.
 pub fn page(statement: &Statement<'_>) -> String {
     let mut parts = Parts {
-        formulas: Vec::new(),
+        ready: Vec::new(),
+        image: statement.image.clone(),
         samples: statement.samples,
         shown: 0,
         words: Words::of(statement.language),
@@ -93,7 +103,7 @@ pub fn page(statement: &Statement<'_>) -> String {
     let rest = parts.remaining_samples();
     html.push_str(&rest);
     let title = title.unwrap_or_else(|| escape(statement.title));
-    let clean = |html: &str| parts.put_formulas(&sanitise(html, statement.image.clone()));
+    let clean = |html: &str| parts.put_ready(&sanitise(html, statement.image.clone()));
     let plain_title = escape(&plain(&title));
     let (title, body) = (clean(&title), clean(&html));
     let language = escape(statement.language);
@@ -119,8 +129,9 @@ fn bounded(text: &str) -> Cow<'_, str> {
 
 /// What statements of both kinds consist of beside text.
 struct Parts<'a> {
-    /// MathML.
-    formulas: Vec<String>,
+    /// HTML that is safe as it is: MathML, and links to documents of the package.
+    ready: Vec<String>,
+    image: Image,
     samples: &'a [ShownSample],
     /// How many samples are in their places.
     shown: usize,
@@ -131,30 +142,51 @@ impl Parts<'_> {
     /// What stands for a formula until everything else is sanitised. A formula that cannot be set is shown as text.
     fn formula(&mut self, tex: &str, display: bool) -> String {
         match math::to_mathml(tex, display) {
-            Some(mathml) => {
-                self.formulas.push(mathml);
-                placeholder(self.formulas.len() - 1)
-            }
+            Some(mathml) => self.keep(mathml),
             None if display => format!("<pre>{}</pre>", escape(tex)),
             None => format!("<code>{}</code>", escape(tex)),
         }
     }
 
-    /// Puts the formulas where they stand in sanitised HTML.
-    fn put_formulas(&self, html: &str) -> String {
+    /// Whether an image is one that browsers show in its place.
+    fn shows(&self, name: &str) -> bool {
+        matches!((self.image)(name), Some(Figure::Picture(_)))
+    }
+
+    /// An image that no browser shows in its place: a link to it, or its name where there is none. Nothing where there
+    /// is one that they show.
+    fn instead_of_image(&mut self, name: &str, words: &str) -> Option<String> {
+        let words = escape(if words.trim().is_empty() { name } else { words });
+        match (self.image)(name) {
+            Some(Figure::Picture(_)) => None,
+            Some(Figure::Document(address)) => {
+                Some(self.keep(format!("<a href=\"{}\">{words}</a>", escape(&address))))
+            }
+            None => Some(format!("[{words}]")),
+        }
+    }
+
+    /// What stands for this until everything else is sanitised.
+    fn keep(&mut self, html: String) -> String {
+        self.ready.push(html);
+        placeholder(self.ready.len() - 1)
+    }
+
+    /// Puts what is ready where it stands in sanitised HTML.
+    fn put_ready(&self, html: &str) -> String {
         let mut out = String::with_capacity(html.len());
         let mut rest = html;
         while let Some((before, after)) = rest.split_once(PLACEHOLDER.0) {
             out.push_str(before);
-            let formula = after
+            let ready = after
                 .split_once(PLACEHOLDER.1)
-                .and_then(|(number, after)| Some((self.formulas.get(number.parse::<usize>().ok()?)?, after)));
-            match formula {
-                Some((formula, after)) => {
-                    out.push_str(formula);
+                .and_then(|(number, after)| Some((self.ready.get(number.parse::<usize>().ok()?)?, after)));
+            match ready {
+                Some((ready, after)) => {
+                    out.push_str(ready);
                     rest = after;
                 }
-                // Somebody imitates a formula.
+                // Somebody imitates one.
                 None => rest = after,
             }
         }
@@ -346,7 +378,10 @@ fn sanitise(html: &str, image: Image) -> String {
         .url_relative(ammonia::UrlRelative::PassThrough)
         .link_rel(Some("noopener noreferrer nofollow"))
         .attribute_filter(move |element, attribute, value| match (element, attribute) {
-            ("img", "src") => image(value).map(Cow::Owned),
+            ("img", "src") => match image(value) {
+                Some(Figure::Picture(address)) => Some(Cow::Owned(address)),
+                _ => None,
+            },
             // Where a page lies is not the statement's business: links lead within it or away.
             ("a", "href") if value.starts_with('#') || value.contains(':') => Some(value.into()),
             ("a", "href") => None,

@@ -3,7 +3,11 @@
 use super::*;
 
 fn rendered_with(text: &str, markup: Markup, samples: &[ShownSample]) -> String {
-    let image: Image = Arc::new(|name: &str| (name == "cave.jpg").then(|| "/images/cave.jpg".to_owned()));
+    let image: Image = Arc::new(|name: &str| match name {
+        "cave.jpg" => Some(Figure::Picture("/images/cave.jpg".to_owned())),
+        "plan" | "plan.pdf" => Some(Figure::Document("/images/plan.pdf".to_owned())),
+        _ => None,
+    });
     let page = page(&Statement { text, markup, language: "en", title: "A <title>", samples, image });
     assert_safe(&page);
     page
@@ -60,7 +64,10 @@ fn assert_safe(page: &str) {
             assert!(!name.starts_with("on") && name != "style" && name != "srcset", "<{tag}> in {page}");
             match name {
                 "href" => assert!(
-                    ["#", "http://", "https://", "mailto:"].iter().any(|start| value.starts_with(start)),
+                    value == "/images/plan.pdf"
+                        || ["#", "http://", "https://", "mailto:"]
+                            .iter()
+                            .any(|start| value.starts_with(start)),
                     "<{tag}> in {page}"
                 ),
                 "src" => assert_eq!(value, "/images/cave.jpg", "{page}"),
@@ -144,6 +151,10 @@ fn tex_becomes_html() {
     tex("\\begin{verbatim}\na % $b$ \\c{<d>}\n\\end{verbatim}", "<pre>a % $b$ \\c{&lt;d&gt;}</pre>");
     tex("\\verb|a_b| and \\\"Olle \\aa{} \\'e", "<p><code>a_b</code> and O\u{308}lle å e\u{301}</p>");
     tex("\\includegraphics[width=3cm]{cave.jpg}", "<p><img src=\"/images/cave.jpg\" alt=\"\"></p>");
+    tex("\\includegraphics{plan}", "<p><a href=\"/images/plan.pdf\">plan</a></p>");
+    tex("\\includegraphics{no&<b>}", "<p>[no&amp;&lt;b&gt;]</p>");
+    markdown("![A *plan*](plan.pdf)", "<p><a href=\"/images/plan.pdf\">A plan</a></p>");
+    markdown("![](none.png) ![`x`](javascript:x)", "<p>[none.png] [x]</p>");
     tex(
         "\\illustration{0.3}{cave.jpg}{By \\href{https://example.org/a\\_b}{them}}",
         "<figure><img src=\"/images/cave.jpg\" alt=\"\"><figcaption>By <a href=\"https://example.org/a_b\" rel=\"noopener noreferrer nofollow\">them</a></figcaption></figure>",

@@ -102,6 +102,12 @@ impl Flow {
 }
 
 impl Tex<'_, '_> {
+    /// An image in its place, or what there is instead.
+    fn image(&mut self, name: &str) -> String {
+        let instead = self.parts.instead_of_image(name, "");
+        instead.unwrap_or_else(|| format!("<img src=\"{}\" alt=\"\">", escape(name)))
+    }
+
     fn render(&mut self, text: &str, blocks: bool) -> String {
         if self.depth >= DEPTH_MAX || self.fuel < text.len() {
             return escape(text);
@@ -242,7 +248,8 @@ impl Tex<'_, '_> {
             "includegraphics" => {
                 let (_, after) = self.option(after.strip_prefix('*').unwrap_or(after));
                 let (file, after) = self.argument(after);
-                flow.inline(&format!("<img src=\"{}\" alt=\"\">", escape(file.trim())));
+                let image = self.image(file.trim());
+                flow.inline(&image);
                 return after;
             }
             "illustration" => {
@@ -250,10 +257,8 @@ impl Tex<'_, '_> {
                 let (file, after) = self.argument(after);
                 let (caption, after) = self.argument(after);
                 let caption = self.render(caption, false);
-                flow.block(&format!(
-                    "<figure><img src=\"{}\" alt=\"\"><figcaption>{caption}</figcaption></figure>\n",
-                    escape(file.trim())
-                ));
+                let image = self.image(file.trim());
+                flow.block(&format!("<figure>{image}<figcaption>{caption}</figcaption></figure>\n"));
                 return after;
             }
             "nextsample" => {

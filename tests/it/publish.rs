@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 use crate::harness::api::{Answer, TestApi};
 
 const SUM: &str = "print(sum(map(int, input().split())))\n";
-const STATEMENT: &str = "\\problemname{Two Numbers}\nAdd $a + b$ up to \\constant{most}.\n\\includegraphics{cave}\n\
+const STATEMENT: &str = "\\problemname{Two Numbers}\nAdd $a + b$ up to \\constant{most}.\n\\includegraphics{cave}\\includegraphics{plan.pdf}\n\
      \\href{javascript:alert(1)}{x}<script>alert(1)</script>\n\\section*{Input}\nTwo.\n";
 
 /// The files of a small package, by path.
@@ -33,6 +33,7 @@ fn package() -> Files {
         text("submissions/accepted/sum.py", SUM),
         text("problem_statement/problem.tex", STATEMENT),
         ("problem_statement/cave.png", b"\x89PNG\r\n\x1a\n".to_vec()),
+        ("problem_statement/plan.pdf", b"%PDF-1.5\n".to_vec()),
         ("problem_statement/problem.sv.pdf", b"%PDF-1.4\n".to_vec()),
         text("attachments/start.py", "# begin\n"),
         text("attachments/templates/a \"b\".py", "# here\n"),
@@ -285,7 +286,12 @@ async fn statements_images_and_attachments_are_served_as_what_they_are() {
     let image = api.get(image).await;
     assert_eq!((image.status, image.header("content-type")), (200, "image/png"));
     assert!(image.header("content-security-policy").ends_with("sandbox"));
+    let plan = "/v1/problems/sum/statement/images/plan.pdf?revision=1";
+    assert!(page.text.contains(&format!("<a href=\"{plan}\">plan.pdf</a>")), "{}", page.text);
+    let plan = api.get(plan).await;
+    assert_eq!((plan.header("content-type"), plan.text.as_str()), ("application/pdf", "%PDF-1.5\n"));
     let pdf = api.get("/v1/problems/sum/statement?lang=sv").await;
+    assert_eq!(plan.header("content-security-policy"), pdf.header("content-security-policy"));
     assert_eq!((pdf.header("content-type"), pdf.text.as_str()), ("application/pdf", "%PDF-1.4\n"));
     let other = api.get("/v1/problems/sum/statement?lang=xx").await;
     assert_eq!(other.header("content-type"), "text/html; charset=utf-8");
