@@ -164,9 +164,9 @@ impl Publisher {
             Verify::Never => false,
         };
         if !is_current && verify {
-            let (findings, time_limit) = self.verify(&prepared).await?;
-            verified = Some(findings.is_empty());
-            prepared.warnings.extend(findings);
+            let Seen { whole, warnings, time_limit } = self.verify(&prepared).await?;
+            verified = Some(whole);
+            prepared.warnings.extend(warnings);
             if let Some(limit) = time_limit.filter(|limit| limit.source == verify::Source::Derived) {
                 let record = limit.record().map_err(|error| PublishError::Read {
                     path: problems::RECORD.to_owned(),
@@ -179,6 +179,11 @@ impl Publisher {
             verified = Some(false);
             let what = "published without verifying that the jury's accepted submissions are accepted";
             prepared.warnings.push(Warning { place: Place::file("submissions"), what: what.to_owned() });
+            if prepared.states_no_time_limit() {
+                let limit_ms = prepared.package.limits.time_limit_ms;
+                let what = format!("states no time limit, and none was derived: assumed {limit_ms} ms");
+                prepared.warnings.push(Warning { place: Place::file("problem.yaml"), what });
+            }
         }
         record(&self.store, &self.judge, prepared, verified, wish.expected_revision, now).await
     }
@@ -201,8 +206,8 @@ impl Publisher {
         .await
     }
 
-    /// Runs the accepted jury submissions. What could not be looked at is told, and by which limit they were held.
-    async fn verify(&self, prepared: &Prepared) -> Result<(Vec<Warning>, Option<TimeLimit>), PublishError> {
+    /// Runs the accepted jury submissions.
+    async fn verify(&self, prepared: &Prepared) -> Result<Seen, PublishError> {
         let finding = |place: &str, what: String| Warning { place: Place::file(place), what };
         let package = JudgePackage::new(prepared.package.clone(), prepared.opened.root())
             .map_err(PublishError::Unjudgeable)?;
@@ -216,7 +221,8 @@ impl Publisher {
         }
         if languages.is_empty() {
             let what = "there is none in a language that is known here, so nothing was verified".to_owned();
-            return Ok((vec![finding("submissions/accepted", what)], None));
+            let warnings = vec![finding("submissions/accepted", what)];
+            return Ok(Seen { whole: false, warnings, time_limit: None });
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let starting = tokio::task::spawn_blocking(move || Launcher::start(cores.min(SLOTS_MAX)));
@@ -233,28 +239,38 @@ impl Publisher {
         let (told, mut progress) = mpsc::unbounded_channel();
         verify::verify(&Arc::new(package), &bench, &options, &told).await;
         drop(told);
-        let (mut broken, mut unseen) = (Vec::new(), Vec::new());
-        let mut time_limit = None;
+        let mut broken = Vec::new();
+        let mut seen = Seen { whole: true, warnings: Vec::new(), time_limit: None };
         while let Some(progress) = progress.recv().await {
             match progress {
                 Progress::Done(verified) => match (verified.fault, verified.ok) {
                     (false, Some(true)) => {}
                     (false, None) => {
                         let what = format!("was not verified: {}", verified.reason);
-                        unseen.push(finding(&verified.path, what));
+                        seen.whole = false;
+                        seen.warnings.push(finding(&verified.path, what));
                     }
                     _ => broken.push(finding(&verified.path, verified.reason)),
                 },
                 Progress::Finding(found) => {
                     let found_at = finding(found.path.as_deref().unwrap_or("problem.yaml"), found.what);
-                    if found.is_error { broken.push(found_at) } else { unseen.push(found_at) }
+                    if found.is_error { broken.push(found_at) } else { seen.warnings.push(found_at) }
                 }
-                Progress::TimeLimit(limit) => time_limit = Some(limit),
+                Progress::TimeLimit(limit) => seen.time_limit = Some(limit),
                 Progress::Testcase(_) => {}
             }
         }
-        if broken.is_empty() { Ok((unseen, time_limit)) } else { Err(PublishError::NotAccepted(broken)) }
+        if broken.is_empty() { Ok(seen) } else { Err(PublishError::NotAccepted(broken)) }
     }
+}
+
+/// What was seen of the jury's accepted submissions, which are accepted.
+struct Seen {
+    /// Whether all were seen.
+    whole: bool,
+    warnings: Vec<Warning>,
+    /// By which limit they were held.
+    time_limit: Option<TimeLimit>,
 }
 
 /// A package that is fit to be published.
