@@ -26,8 +26,16 @@ pub(super) fn find(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<JurySubmission>, PackageError> {
     let takes_outputs = metadata.types.contains(&ProblemType::SubmitAnswer);
-    let is_none = |name: &str, is_directory: bool| {
-        is_about_submissions(name) || !is_directory && !takes_outputs && is_left_behind(name)
+    let is_none = |path: &str, name: &str, is_directory: bool, warnings: &mut Vec<Warning>| {
+        if is_about_submissions(name) || !takes_outputs && is_left_behind(name, is_directory) {
+            return Ok(true);
+        }
+        let is_program = !is_directory && !takes_outputs && is_compiled(tree, path)?;
+        if is_program {
+            let what = "is a compiled program and no source, ignored".to_owned();
+            warnings.push(Warning { place: Place::file(path), what });
+        }
+        Ok::<_, PackageError>(is_program)
     };
     let stated = stated(tree, warnings)?;
     let mut matched = vec![false; stated.len()];
@@ -35,7 +43,7 @@ pub(super) fn find(
     for (name, is_directory) in tree.entries(SUBMISSIONS) {
         let path = tree::join(SUBMISSIONS, name);
         if !is_directory {
-            if !is_none(name, is_directory) {
+            if !is_none(&path, name, is_directory, warnings)? {
                 let what = "lies in no directory, so that nothing is expected of it by itself".to_owned();
                 warnings.push(Warning { place: Place::file(&path), what });
                 submissions.push(submission(tree, "", path, false));
@@ -45,7 +53,7 @@ pub(super) fn find(
         let in_directory: Vec<(&str, bool)> = tree.entries(&path).collect();
         for (entry, is_directory) in in_directory {
             let submission = submission(tree, name, tree::join(&path, entry), is_directory);
-            if !submission.files.is_empty() && !is_none(entry, is_directory) {
+            if !submission.files.is_empty() && !is_none(&submission.path, entry, is_directory, warnings)? {
                 submissions.push(submission);
             }
         }
@@ -98,10 +106,26 @@ fn is_about_submissions(name: &str) -> bool {
     lower.starts_with("readme") || [".yaml", ".yml", ".md"].iter().any(|end| lower.ends_with(end))
 }
 
-/// What compilers make of submissions, and what was a submission once.
-fn is_left_behind(name: &str) -> bool {
+/// What compilers and editors make of submissions, what makes them, and what was a submission once.
+fn is_left_behind(name: &str, is_directory: bool) -> bool {
     let lower = name.to_ascii_lowercase();
-    [".class", ".exe", ".bin", ".o", ".out", ".disabled"].iter().any(|end| lower.ends_with(end))
+    let ends: &[&str] = if is_directory {
+        &[".dsym"]
+    } else {
+        &[".class", ".exe", ".bin", ".o", ".out", ".disabled", ".orig", ".rej", ".bak", ".swp"]
+    };
+    ends.iter().any(|end| lower.ends_with(end))
+        || !is_directory && (lower == "makefile" || lower.starts_with('#') && lower.ends_with('#'))
+}
+
+/// Whether a file begins as an executable of Linux, Windows or macOS does.
+fn is_compiled(tree: &Tree, path: &str) -> Result<bool, PackageError> {
+    let Some(entry) = tree.file(path) else { return Ok(false) };
+    let mut start = Vec::new();
+    let read = entry.open()?.take(4).read_to_end(&mut start);
+    read.map_err(|source| PackageError::io("read", entry.host_path(), source))?;
+    let magics: [&[u8]; 4] = [b"\x7fELF", b"MZ\x90\0", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
+    Ok(magics.contains(&start.as_slice()))
 }
 
 fn warn_of_unknown_directories(submissions: &[JurySubmission], warnings: &mut Vec<Warning>) {

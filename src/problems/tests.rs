@@ -407,8 +407,9 @@ fn what_is_held_to_nothing_is_told_by_its_name_where_others_are_held() {
 
 #[test]
 fn what_compilers_leave_behind_is_no_submission() {
-    let scratch = ["a.class", "a.exe", "a.bin", "a.o", "a.out", "A.OUT", "a.cpp.disabled", "README"]
-        .into_iter()
+    let left = "a.class a.exe a.bin a.o a.out A.OUT a.cpp.disabled README Makefile a.c.orig a.c.bak a.dSYM/Info.plist";
+    let scratch = left
+        .split(' ')
         .fold(Scratch::new(), |scratch, name| scratch.with(&format!("submissions/accepted/{name}"), ""));
     let scratch = scratch.with("submissions/accepted/a.cpp", "").with("submissions/accepted/d.out/a.c", "");
     let paths = |package: Package| {
@@ -416,6 +417,10 @@ fn what_compilers_leave_behind_is_no_submission() {
         paths.map(|path| path.replace("submissions/accepted/", "")).collect::<Vec<_>>()
     };
     assert_eq!(paths(scratch.warns(&[])), ["a.cpp", "d.out"]);
+    let scratch =
+        scratch.with("submissions/accepted/a", "\x7fELF\x02\x01\x01").with("submissions/accepted/b", "?");
+    let told = "submissions/accepted/a: is a compiled program and no source, ignored";
+    assert_eq!(paths(scratch.warns(&[told])), ["a.cpp", "b", "d.out"]);
     // Where submissions are outputs, they are called so.
     let text = format!("{NEWEST}type: submit-answer\nlimits: {{time_limit: 1}}\n");
     let scratch = newest().with("problem.yaml", &text).with("submissions/accepted/1.out", "");
