@@ -112,6 +112,11 @@ mod tests {
             "thread 'main' panicked at 'own words', main.rs:2:70",
         );
         check(
+            "\nthread 'main' (2) panicked at main.rs:2:70:\nassertion `left == right` failed\n  left: 1\n right: 2\n\
+             note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+            "assertion `left == right` failed",
+        );
+        check(
             "\nUnhandled Exception:\nSystem.Exception: bad\n  at P.Main () [0x0000d] in <b7>:0\n[ERROR] FATAL UNHANDLED \
              EXCEPTION: System.Exception: bad\n  at P.Main () [0x0000d] in <b7>:0\n",
             "[ERROR] FATAL UNHANDLED EXCEPTION: System.Exception: bad",
