@@ -127,11 +127,12 @@ pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<Exit> {
         false,
     );
     let mut report = Report { bar, json: args.json, tally: Tally::default(), testcases: 0 };
-    let bench = if submissions_total == 0 {
+    // The data of a package are checked even where no submission is judged.
+    let bench = if loaded.iter().all(|loaded| loaded.package.is_err()) {
         None
     } else {
         let cores = std::thread::available_parallelism();
-        let slots = args.slots.or(cores.ok()).map_or(1, NonZeroUsize::get).min(submissions_total);
+        let slots = args.slots.or(cores.ok()).map_or(1, NonZeroUsize::get);
         let launcher = tokio::task::spawn_blocking(move || Launcher::start(slots)).await??;
         // Without a home there is nowhere to keep builds, and all is compiled every time.
         if let Ok(root) = args.data.root() {
@@ -371,6 +372,13 @@ impl Report {
                 awaited = next.next();
             }
         }
+        if loaded.package.is_ok() && selected.is_empty() {
+            let what = match loaded.submissions.len() {
+                0 => "there are none, so that nothing shows what the package is worth".to_owned(),
+                count => format!("none of {count} is chosen by --submission"),
+            };
+            findings.push(Finding::warning(Some("submissions"), what));
+        }
         tally.packages_refused = usize::from(loaded.package.is_err());
         tally.package_errors = findings.iter().filter(|finding| finding.is_error).count();
         self.tally.add(tally);
@@ -419,9 +427,6 @@ fn print_package(loaded: &Loaded, time_limit: Option<&TimeLimit>) -> anyhow::Res
     }
     for warning in &loaded.warnings {
         output::line(&format!("  {} {folder}/{warning}", paint("warning:", Colour::Yellow)))?;
-    }
-    if loaded.package.is_ok() && loaded.submissions.is_empty() {
-        output::line("  there are no jury submissions, so nothing is verified")?;
     }
     Ok(())
 }

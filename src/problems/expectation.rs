@@ -288,6 +288,13 @@ impl Demand {
         }
     }
 
+    /// Whether it demands that the submission solves the problem.
+    pub fn is_acceptance(&self) -> bool {
+        let is_accepted = self.overall.as_deref() == Some(&[OverallVerdict::Accepted]);
+        let accepted = JuryVerdicts::of(&[JuryVerdict::Accepted]);
+        self.testcases.is_none() && !self.is_partial && (is_accepted || self.permitted == accepted)
+    }
+
     /// Whether a derived time limit must leave time for the submission on these testcases.
     pub fn bounds_time_limit_below(&self) -> bool {
         match self.time_limit {

@@ -18,6 +18,8 @@ use super::{Bench, Finding};
 
 /// How many inputs that a validator refuses are named.
 const NAMED_MAX: usize = 5;
+/// What becomes of programs that know nothing of the codes by which validators speak.
+const NOT_TOLD: &str = "exited with code 0";
 /// Larger files are no descriptions, in bytes.
 const DESCRIPTION_BYTES_MAX: u64 = 1 << 20;
 
@@ -179,6 +181,10 @@ async fn all_by(
         }
     }
     let by = &validator.source.path;
+    if asked > 0 && refused.len() == asked && refused.iter().all(|(_, why)| why.starts_with(NOT_TOLD)) {
+        let what = format!("exits with code 0 for all {asked} inputs, and says by 42 that it accepts one");
+        return vec![Finding::error(Some(by), what)];
+    }
     let mut findings: Vec<Finding> = refused
         .iter()
         .take(NAMED_MAX)

@@ -126,6 +126,9 @@ pub struct VerifiedTestcase {
     pub memory_bytes: u64,
     /// Why, in words.
     pub message: String,
+    /// Why it is that by the limit with its margin, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_with_margin: Option<String>,
 }
 
 impl VerifiedTestcase {
@@ -137,8 +140,8 @@ impl VerifiedTestcase {
     }
 
     fn message_by(&self, view: View) -> &str {
-        match (view, self.verdict_with_margin) {
-            (View::WithMargin, Some(verdict)) => verdict.title(),
+        match (view, &self.message_with_margin) {
+            (View::WithMargin, Some(message)) => message,
             _ => &self.message,
         }
     }
@@ -156,11 +159,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn error(path: Option<&str>, what: String) -> Finding {
+    /// The package is wrong.
+    pub fn error(path: Option<&str>, what: String) -> Finding {
         Finding { is_error: true, path: path.map(str::to_owned), what }
     }
 
-    fn warning(path: Option<&str>, what: String) -> Finding {
+    /// The package is odd.
+    pub fn warning(path: Option<&str>, what: String) -> Finding {
         Finding { is_error: false, path: path.map(str::to_owned), what }
     }
 }
@@ -234,6 +239,11 @@ async fn judge(
     }
     for (trial, tie) in trials.iter().filter_map(|trial| trial.tie.clone().map(|tie| (trial, tie))) {
         tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), tie)));
+    }
+    let is_to_solve = |trial: &Trial| trial.submission.demands.iter().any(Demand::is_acceptance);
+    if !trials.is_empty() && !trials.iter().any(is_to_solve) {
+        let what = "none is to be accepted, so that nothing shows that the problem can be solved".to_owned();
+        tell(Progress::Finding(Finding::warning(Some("submissions"), what)));
     }
     let stated = match (options.time_limit_ms, Source::stated(limits.time_limit_source)) {
         (Some(given_ms), _) => Some((given_ms, Source::Given)),

@@ -49,7 +49,8 @@ pub(super) fn hold(demands: &[Demand], seen: &Seen<'_>) -> Held {
     let broken = |view| demands.iter().find_map(|demand| broken(demand, seen, view));
     match (broken(View::AtLimit), broken(View::WithMargin)) {
         (None, None) => Held::Kept,
-        (Some(why), None) | (None, Some(why)) => Held::Sensitive(why),
+        (Some(why), None) => Held::Sensitive(format!("by the limit itself, {why}")),
+        (None, Some(why)) => Held::Sensitive(format!("by the limit with its margin, {why}")),
         (Some(why), Some(_)) => Held::Broken(why),
     }
 }
@@ -223,6 +224,7 @@ mod tests {
         VerifiedTestcase {
             testcase: name.to_owned(),
             verdict: at_limit,
+            message_with_margin: (with_margin != at_limit).then(|| "why".to_owned()),
             verdict_with_margin: (with_margin != at_limit).then_some(with_margin),
             cpu_ms: 1,
             wall_ms: 1,
@@ -303,9 +305,9 @@ mod tests {
         };
         let slow = [testcase("secret/1", Ac, Ac), testcase("secret/2", Tle, Ac)];
         let Held::Sensitive(why) = held("accepted", &slow) else { panic!() };
-        assert!(why.starts_with("secret/2: TLE, where accepted/ permits AC"), "{why}");
+        assert!(why.starts_with("by the limit itself, secret/2: TLE, where accepted/ permits AC"), "{why}");
         let Held::Sensitive(why) = held("time_limit_exceeded", &slow) else { panic!() };
-        assert!(why.contains("no testcase gave TLE"), "{why}");
+        assert!(why.starts_with("by the limit with its margin, no testcase gave TLE"), "{why}");
         assert!(!is_decided(&demands("time_limit_exceeded", "legacy"), &slow));
         assert!(!is_decided(&demands("accepted", "legacy"), &slow));
         // Wrong in any case.

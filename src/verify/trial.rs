@@ -381,6 +381,7 @@ fn verified(testcase: &str, run: &Run, caps: Caps) -> VerifiedTestcase {
         testcase: testcase.to_owned(),
         verdict,
         verdict_with_margin: (with_margin != verdict).then_some(with_margin),
+        message_with_margin: (with_margin != verdict).then(|| run.message.clone()),
         cpu_ms: run.cpu_ms,
         wall_ms: run.wall_ms,
         memory_bytes: run.memory_bytes,

@@ -3,6 +3,7 @@
 //! They are the jury's programs and no less guests for that. One that crashes, hangs, floods or ends with any exit code
 //! but 42 and 43 is our fault, never a verdict.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,6 +50,8 @@ const SCORE_BYTES_MAX: u64 = 4 << 10;
 const FEEDBACK_FILES_MAX: u32 = 100;
 /// How much of what an input validator says is told.
 const SAID_CHARS_MAX: usize = 200;
+/// How much of a validator's standard output is searched for words, in bytes.
+const WORDS_BYTES_MAX: u64 = 4 << 10;
 /// Processes and threads of a validator at one time.
 const PROCESSES: u32 = 32;
 
@@ -432,7 +435,8 @@ impl Validators {
             // Whatever it did, the input is not accepted; what it said is for the package's owners, who ask.
             Err(ValidatorError::Fault { what, said, .. }) => {
                 let what = what.replace(" instead of 42 or 43", "");
-                Ok(Some(if said.is_empty() { what } else { format!("{what}: {said}") }))
+                let said = if said.is_empty() { first_words(&tool) } else { Some(said) };
+                Ok(Some(said.map_or(what.clone(), |said| format!("{what}: {said}"))))
             }
             Err(error) => Err(error),
         }
@@ -705,10 +709,19 @@ impl Program {
     }
 }
 
-/// Why an input validator refuses, in its own words: the first line of its standard error that says something.
+/// Why an input validator refuses, in its own words.
 fn why_refused(tool: &Tool) -> String {
-    let said = String::from_utf8_lossy(&tool.ran.stderr);
-    let first = said.lines().map(str::trim).find(|line| !line.is_empty());
-    let first = first.map(|line| line.chars().take(SAID_CHARS_MAX).collect());
-    first.unwrap_or_else(|| format!("exited with code {WRONG}"))
+    first_words(tool).unwrap_or_else(|| format!("exited with code {WRONG}"))
+}
+
+/// The first line that says something, of its standard error or else of its standard output.
+fn first_words(tool: &Tool) -> Option<String> {
+    let mut written = Vec::new();
+    // What cannot be read says nothing.
+    let _ = tool.ran.stdout.reader().take(WORDS_BYTES_MAX).read_to_end(&mut written);
+    [&tool.ran.stderr, &written].into_iter().find_map(|bytes| {
+        let said = String::from_utf8_lossy(bytes);
+        let first = said.lines().map(str::trim).find(|line| !line.is_empty())?;
+        Some(first.chars().take(SAID_CHARS_MAX).collect())
+    })
 }

@@ -270,7 +270,7 @@ fn data_that_is_not_as_it_should_be_is_told() {
     );
     put(
         "input_validators/a/helper.py",
-        "def check():\n    raise SystemExit(42 if input() == '1 2' else 1)\n",
+        "def check():\n    if input() != '1 2':\n        print('not what I want')\n        raise SystemExit(1)\n    raise SystemExit(42)\n",
     );
     put("input_validators/b.ctd", "INT(0, 9) SPACE INT(0, 9) NEWLINE\n");
     put("input_validators/README.md", "These check.\n");
@@ -295,8 +295,8 @@ fn data_that_is_not_as_it_should_be_is_told() {
     let whole = check(
         1,
         &[
-            "error: data/secret/2.in: is refused by input_validators/a: exited with code 1",
-            "error: data/secret/3.in: is refused by input_validators/a: exited with code 1",
+            "error: data/secret/2.in: is refused by input_validators/a: exited with code 1: not what I want",
+            "error: data/secret/3.in: is refused by input_validators/a: exited with code 1: not what I want",
             "error: data/secret/2.in: is refused by input_validators/b.ctd: line 1, column 1: 11 is not between 0 and 9",
             "error: data/secret/3.in: is refused by input_validators/b.ctd: line 1, column 4: expected a newline, found \" \\n\"",
         ],
@@ -321,7 +321,7 @@ fn data_that_is_not_as_it_should_be_is_told() {
             "error: input_validators/b.ctd: is not checktestdata: line 1: there is no command FOO",
             "warning: input_validators/a.cpp: does not check the inputs: the program input_validators/a.cpp of the package does not compile: ",
             "warning: input_validators/c.ctd: does not check the inputs: line 1 of the program: x is not set",
-            "error: data/secret/1.in: is refused by input_validators/e.py: exited with code 0",
+            "error: input_validators/e.py: exits with code 0 for all 1 inputs, and says by 42 that it accepts one",
         ],
     );
     assert!(whole["warnings"].to_string().contains("d.viva: is written in VIVA"), "{whole:#}");
@@ -385,6 +385,38 @@ fn examples_of_data_are_held_to_the_settings_of_their_directories() {
     let out = verify().expect_code(1);
     let refused = "data/valid_output/case.in: is refused by input_validators/without.py: exited with code 43";
     assert!(out.stdout.contains(refused), "{out:?}");
+}
+
+#[test]
+fn a_package_without_submissions_to_judge_is_told_what_is_wrong_with_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let put = writing_below(&package);
+    put("input_validators/none.ctd", "EOF\n");
+    let findings = |code: i32, arguments: &[&str]| -> Vec<String> {
+        let arguments = [&["problem", "verify", package.to_str().unwrap(), "--json"], arguments].concat();
+        let (_, whole) = submissions_of(assize(folder.path(), &arguments).expect_code(code).json_lines());
+        let findings = whole["findings"].as_array().unwrap().iter();
+        findings.map(|found| format!("{}: {}", found["path"], found["what"]).replace('"', "")).collect()
+    };
+    let told = |findings: &[String], what: &str| {
+        assert!(findings.iter().any(|found| found == what), "{findings:#?}")
+    };
+    let chosen = findings(1, &["--submission", "rejected/*"]);
+    told(&chosen, "submissions: none of 1 is chosen by --submission");
+    let is_refused =
+        |findings: &[String]| findings.iter().any(|found| found.starts_with("data/secret/1.in: is refused"));
+    assert!(is_refused(&chosen), "{chosen:#?}");
+    fs::rename(package.join("submissions/accepted"), package.join("submissions/wrong_answer")).unwrap();
+    put("submissions/wrong_answer/sum.py", "print(0)\n");
+    told(
+        &findings(1, &[]),
+        "submissions: none is to be accepted, so that nothing shows that the problem can be solved",
+    );
+    fs::remove_dir_all(package.join("submissions")).unwrap();
+    let none = findings(1, &[]);
+    told(&none, "submissions: there are none, so that nothing shows what the package is worth");
+    assert!(is_refused(&none), "{none:#?}");
 }
 
 #[test]
@@ -1203,7 +1235,7 @@ fn the_reason_of_a_crash_is_its_cause_in_every_language() {
             "{$mode objfpc}\nuses sysutils;\nbegin raise Exception.Create('on purpose'); end.",
             "Exception: on purpose",
         ),
-        ("r.rs", "fn main() { panic!(\"on purpose\") }", "panicked at"),
+        ("r.rs", "fn main() { panic!(\"on purpose\") }", "on purpose"),
         ("p.pl", "sub f { die 'on purpose' } f();", "on purpose at"),
         ("x.pro", "main :- atom_length(_, _).", "not sufficiently instantiated"),
         ("s.sh", "set -e\nno_such_command\n", "no_such_command"),
