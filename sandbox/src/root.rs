@@ -31,6 +31,9 @@ pub(crate) const STDIN: &str = "/dev/stdin";
 pub(crate) const STDOUT: &str = "/dev/stdout";
 pub(crate) const STDERR: &str = "/dev/stderr";
 
+/// Where semaphores and shared memory with names are.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
 
 /// What the program can reach, for Landlock to confirm.
@@ -152,7 +155,9 @@ pub(crate) fn fill(job: &Open, files: Vec<Option<OwnedFd>>) -> Result<Reach, Fai
             "mounting the sized tmpfs",
             mount(Some("w"), WORK, Some("tmpfs"), flags, Some(options.as_str())),
         )?;
-        io_step("linking /tmp", symlink("w", "/tmp"))?;
+        for (link, target) in [("/tmp", "w"), (SHARED_MEMORY, "../w")] {
+            io_step_named("linking", link, symlink(target, link))?;
+        }
     }
     if job.profile == Profile::Run {
         make_directories(job)?;

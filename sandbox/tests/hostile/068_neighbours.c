@@ -17,7 +17,7 @@ int main(void) {
     only("/dev", " . .. full null random urandom zero ");
     only("/w", " . .. interpreted ");
     only("/tmp", " . .. ");
-    only("/dev/shm", " none ");
+    only("/dev/shm", " . .. ");
     only("/var/tmp", " none ");
     only("/dev/mqueue", " none ");
     MUST_FAIL(open("/var", O_RDONLY));
@@ -25,5 +25,6 @@ int main(void) {
     // For whoever comes next, where there is a place to leave it.
     close(open("/tmp/left", O_CREAT | O_WRONLY, 0666));
     close(open("/w/left", O_CREAT | O_WRONLY, 0666));
+    close(open("/dev/shm/left", O_CREAT | O_WRONLY, 0666));
     return verdict();
 }
