@@ -388,7 +388,8 @@ async fn conclude(
 fn may_write(package: &JudgePackage, testcases: &[VerifiedTestcase]) -> &'static str {
     let is_of_old = package.package.format.is_legacy() && !package.package.allows_file_writing;
     let failed = |testcase: &VerifiedTestcase| {
-        testcase.verdict == Verdict::Rte && testcase.message.contains("Read-only file system")
+        let words = ["Read-only file system", "No usable temporary directory"];
+        testcase.verdict == Verdict::Rte && words.iter().any(|words| testcase.message.contains(words))
     };
     if is_of_old && testcases.iter().any(failed) {
         "; `allow_file_writing: true` in problem.yaml lets submissions write files"

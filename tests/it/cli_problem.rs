@@ -985,6 +985,11 @@ fn files_are_written_where_the_package_lets_them() {
     let line = verify(1);
     assert_eq!(line["got"], "RTE", "{line:#}");
     assert!(line["reason"].as_str().unwrap().contains("; `allow_file_writing: true` in problem.yaml lets"));
+    let sum = "import tempfile\na, b = map(int, input().split())\nwith tempfile.TemporaryFile('w+') as file:\n    \
+               print(a + b, file=file)\n    file.seek(0)\n    print(file.read())\n";
+    fs::write(package.join("submissions/accepted/sum.py"), sum).unwrap();
+    let line = verify(1);
+    assert!(line["reason"].as_str().unwrap().contains("; `allow_file_writing: true`"), "{line:#}");
     let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
     fs::write(package.join("problem.yaml"), format!("{yaml}allow_file_writing: true\n")).unwrap();
     assert_eq!(verify(0)["got"], "AC");
@@ -1152,6 +1157,37 @@ fn writing_beyond_an_array_on_the_stack_is_a_crash() {
 fn shells_find_awk() {
     let folder = tempfile::tempdir().unwrap();
     let package = package_of(folder.path(), &[("accepted/sum.sh", "awk '{ print $1 + $2 }'\n")]);
+    assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
+}
+
+/// They ask for it where the text is of wide characters. The precompiled header and static linking make no difference.
+#[test]
+fn native_programs_have_a_locale() {
+    let folder = tempfile::tempdir().unwrap();
+    let c = "#include <locale.h>\n#include <stdio.h>\n#include <wchar.h>\nint main(void) {\n\
+             if (!setlocale(LC_ALL, \"\") || mbstowcs(0, \"r\\xc3\\xa4\\xc3\\xb0\", 0) != 3) return 1;\n\
+             int a, b; wscanf(L\"%d %d\", &a, &b); wprintf(L\"%d\\n\", a + b); }\n";
+    let c = c.replacen("#include <wchar.h>", "#include <stdlib.h>\n#include <wchar.h>", 1);
+    let cpp = "#include <bits/stdc++.h>\nusing namespace std;\nint main() {\n\
+               locale::global(locale(\"\")); wcin.imbue(locale()); wcout.imbue(locale(\"C.UTF-8\"));\n\
+               int a, b; wcin >> a >> b; if (a + b != 1000) wcout << a + b << endl; }\n";
+    let package = package_of(folder.path(), &[("accepted/c.c", &c), ("accepted/cpp.cpp", cpp)]);
+    assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
+}
+
+/// Processes of a validator that agree by semaphores and memory with names.
+#[test]
+fn a_validator_may_share_memory_between_its_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let validator = "import multiprocessing as m, sys\nfrom multiprocessing import shared_memory\n\
+                     def f(x): return x + 1\nmemory = shared_memory.SharedMemory(create=True, size=64)\n\
+                     with m.Pool(2) as pool: found = pool.map(f, [int(input())])\nmemory.close(); memory.unlink()\n\
+                     sys.exit(42 if found == [4] else 43)\n";
+    validated_by(&package, validator);
+    fs::write(package.join("problem.yaml"), "name: A\nvalidation: custom\n").unwrap();
+    fs::write(package.join("submissions/accepted/sum.py"), "print(3)\n").unwrap();
+    fs::remove_dir_all(package.join("data/sample")).unwrap();
     assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]).expect_code(0);
 }
 
