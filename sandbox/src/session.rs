@@ -152,6 +152,8 @@ impl<'slot> Session<'slot> {
                     if self.sent > 0 {
                         return Ok(());
                     }
+                    // One that could not be made ready has said why.
+                    self.opened()?;
                     return Err(SandboxError::Lost { during: "sending a run" });
                 }
                 other => channel("sending a run", other)?,
