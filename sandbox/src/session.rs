@@ -110,7 +110,7 @@ impl<'slot> Session<'slot> {
 
     /// Waits for the oldest run that was started and not finished. After an error nothing is left started.
     pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
-        let outcome = self.receive();
+        let outcome = self.send_ahead().and_then(|()| self.receive());
         // The next one runs while the caller looks at this one.
         let next = if outcome.is_ok() { self.send_ahead() } else { Ok(()) };
         if outcome.is_err() || next.is_err() {
@@ -164,11 +164,16 @@ impl<'slot> Session<'slot> {
             }
             self.sent += 1;
         }
+        self.ask_ahead();
+        Ok(())
+    }
+
+    /// Asks for the cell of the run after the one that is on, once that one's cell is ready. What fails here is tried
+    /// again when the run comes, and told then.
+    fn ask_ahead(&mut self) {
         if self.open.again && self.sent > 0 && !self.is_opening && self.next.is_none() {
-            // While this one runs, there is time. What fails here is tried again when its run comes, and told then.
             self.next = self.ask_for_cell(true).ok();
         }
-        Ok(())
     }
 
     /// Makes sure that there is a cell which the oldest run can be sent to.
@@ -192,8 +197,7 @@ impl<'slot> Session<'slot> {
     /// Waits for the oldest run's answer.
     fn receive(&mut self) -> Result<Outcome, SandboxError> {
         self.opened()?;
-        // From now on the cell after it can be asked for.
-        self.send_ahead()?;
+        self.ask_ahead();
         let (Some(cell), Some(asked)) = (&self.cell, self.asked.front()) else {
             return Err(SandboxError::InvalidJob("no run was started".to_owned()));
         };
