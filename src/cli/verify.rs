@@ -132,7 +132,7 @@ pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<Exit> {
         None
     } else {
         let cores = std::thread::available_parallelism();
-        let slots = args.slots.or(cores.ok()).map_or(1, NonZeroUsize::get);
+        let slots = args.slots.or(cores.ok()).map_or(1, NonZeroUsize::get).min(submissions_total.max(1));
         let launcher = tokio::task::spawn_blocking(move || Launcher::start(slots)).await??;
         // Without a home there is nowhere to keep builds, and all is compiled every time.
         if let Ok(root) = args.data.root() {
