@@ -63,7 +63,6 @@ pub(super) fn to_mathml(tex: &str, display: bool) -> Option<String> {
 /// Commas between digits as TeX means them: `1,2` are two numbers, `10{,}000` is one. The writer has it the other way
 /// about. Text in a formula stays as it is.
 fn commas(tex: &str) -> String {
-    const TEXTS: [&str; 4] = ["\\text", "\\mbox", "\\hbox", "\\emph"];
     let mut out = String::with_capacity(tex.len());
     let (mut rest, mut in_text) = (tex, 0_usize);
     while let Some(next) = rest.chars().next() {
@@ -82,7 +81,7 @@ fn commas(tex: &str) -> String {
         in_text = match next {
             '{' if in_text > 0 => in_text + 1,
             '}' => in_text.saturating_sub(1),
-            '{' if is_text(&out, &TEXTS) => 1,
+            '{' if is_text(&out) => 1,
             _ => in_text,
         };
         out.push(next);
@@ -92,10 +91,10 @@ fn commas(tex: &str) -> String {
 }
 
 /// Whether a command of text ends here, such as `\text` or `\textbf`.
-fn is_text(before: &str, texts: &[&str]) -> bool {
+fn is_text(before: &str) -> bool {
     let name_at = before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
     let command = before.get(name_at.saturating_sub(1)..).unwrap_or_default();
-    texts.iter().any(|text| command.starts_with(text))
+    ["\\text", "\\mbox", "\\hbox", "\\emph"].iter().any(|text| command.starts_with(text))
 }
 
 /// An upper bound of how deep the writer goes.
