@@ -225,7 +225,12 @@ fn image(open: &Open, fd: Option<OwnedFd>) -> Result<Image, Failure> {
 }
 
 /// Takes the job in, confining this process first if that has not been done ahead of time.
-fn enter(warden: Warden, open: &Open, handed: Handed, ahead: Ahead) -> Result<(Runner, Vec<Layer>), Failure> {
+fn enter(
+    mut warden: Warden,
+    open: &Open,
+    handed: Handed,
+    ahead: Ahead,
+) -> Result<(Runner, Vec<Layer>), Failure> {
     let io_step = |what: &'static str| move |error: io::Error| Failure::step(what, &error);
     let program = open.argv.first().ok_or_else(|| Failure::InvalidJob("there is no program".to_owned()))?;
     let mut files: Vec<Option<OwnedFd>> = handed.files.into_iter().map(Some).collect();
@@ -242,9 +247,11 @@ fn enter(warden: Warden, open: &Open, handed: Handed, ahead: Ahead) -> Result<(R
             )));
         }
     };
-    let files_bytes =
+    let files_bytes: u64 =
         open.files.iter().zip(&files).filter(|(_, fd)| fd.is_some()).map(|(file, _)| file.bytes).sum();
 
+    let room = warden.groups.relax(files_bytes + run::MEMORY_BYTES_OWN);
+    room.map_err(io_step("making room for the files"))?;
     // A build's files go into its tmpfs, which stays writable; a run's must be there before the root is closed.
     let (before, after) =
         if open.profile == Profile::Run { (files, Vec::new()) } else { (Vec::new(), files) };
@@ -253,6 +260,7 @@ fn enter(warden: Warden, open: &Open, handed: Handed, ahead: Ahead) -> Result<(R
         root::make_directories(open)?;
     }
     root::place_all(open, after)?;
+    let held = warden.groups.held().map_err(io_step("reading what the cgroup holds"))?;
     let hard_limits = run::hard_limits().map_err(io_step("reading our own limits"))?;
     let runner = Runner {
         profile: open.profile,
@@ -266,7 +274,7 @@ fn enter(warden: Warden, open: &Open, handed: Handed, ahead: Ahead) -> Result<(R
         cancel: handed.cancel,
         oom_score,
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
-        files_bytes,
+        held,
         streams: Streams::new(streams, open.needs.talks, warden.filters.key),
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
         buffer: vec![0; run::OUTPUT_BUFFER_BYTES],

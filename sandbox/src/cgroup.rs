@@ -19,6 +19,9 @@ const PREFIX: &str = "assize-";
 /// The file of a cgroup2 by which all that is in a group and below is killed, whatever it forks meanwhile.
 const KILL: &str = "cgroup.kill";
 
+/// By how much the limit of memory may be above what it has to be.
+const MEMORY_BYTES_STEP: u64 = 4 << 20;
+
 /// How long what was killed may take to be gone.
 const DYING_MAX: Duration = Duration::from_secs(5);
 
@@ -223,6 +226,8 @@ impl Groups {
                     let _ = fs::write(path.join("memory.swappiness"), "0");
                     own.memory = Some(Memory {
                         limit: open_write(&path, "memory.limit_in_bytes")?,
+                        usage: open_read(&path, "memory.usage_in_bytes")?,
+                        stat: open_read(&path, "memory.stat")?,
                         peak: open_both(&path, "memory.max_usage_in_bytes").ok(),
                         events: open_read(&path, "memory.oom_control")?,
                         current: 0,
@@ -233,6 +238,8 @@ impl Groups {
                     let _ = fs::write(path.join("memory.swap.max"), "0");
                     own.memory = Some(Memory {
                         limit: open_write(&path, "memory.max")?,
+                        usage: open_read(&path, "memory.current")?,
+                        stat: open_read(&path, "memory.stat")?,
                         // Only from 6.12 on can the peak be reset; before that it is of no use here.
                         peak: open_both(&path, "memory.peak").ok(),
                         events: open_read(&path, "memory.events")?,
@@ -305,11 +312,47 @@ pub(crate) struct SlotGroups {
 #[derive(Debug)]
 struct Memory {
     limit: File,
+    usage: File,
+    stat: File,
     peak: Option<File>,
     events: File,
     /// The limit as last written, in bytes.
     current: u64,
     name: String,
+}
+
+impl Memory {
+    fn set_limit(&mut self, bytes: u64) -> io::Result<()> {
+        // Of one that could not be written nobody knows.
+        self.current = 0;
+        (&self.limit).write_all(bytes.to_string().as_bytes())?;
+        self.current = bytes;
+        Ok(())
+    }
+
+    /// Copies of files of disks, which are charged to whoever reads them first. Files in tmpfs are none.
+    fn cache_bytes(&self) -> io::Result<u64> {
+        let text = read(&self.stat)?;
+        // In version 1 and in version 2.
+        let files = field(&text, "cache").or_else(|| field(&text, "file"));
+        Ok(files.unwrap_or(0).saturating_sub(field(&text, "shmem").unwrap_or(0)))
+    }
+}
+
+/// What a group holds with no program in it, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    /// The page cache, which makes way.
+    cache_bytes: u64,
+    /// All else: our own, the files of the job, and what came out of earlier runs and is still held by the caller.
+    pub(crate) other_bytes: u64,
+}
+
+/// Where a peak starts from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeakStart {
+    usage_bytes: u64,
+    cache_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -319,18 +362,12 @@ struct CpuMeter {
 }
 
 impl SlotGroups {
-    /// Sets the limits of the next run and forgets the last one's peak. Limits that stand are not written again.
+    /// Sets the limits of the next run. One of memory that is hardly above what is asked stands: writing takes time.
     pub(crate) fn limit(&mut self, memory_bytes: u64, processes: u64) -> io::Result<()> {
-        if let Some(memory) = &mut self.memory {
-            if memory.current != memory_bytes {
-                (&memory.limit).write_all(memory_bytes.to_string().as_bytes())?;
-                memory.current = memory_bytes;
-            }
-            if let Some(peak) = &memory.peak
-                && (&*peak).write_all(b"0").is_err()
-            {
-                memory.peak = None;
-            }
+        if let Some(memory) = &mut self.memory
+            && !(memory_bytes..=memory_bytes.saturating_add(MEMORY_BYTES_STEP)).contains(&memory.current)
+        {
+            memory.set_limit(memory_bytes)?;
         }
         if let Some((file, _, current)) = &mut self.pids
             && *current != processes
@@ -341,15 +378,11 @@ impl SlotGroups {
         Ok(())
     }
 
-    /// Lifts the memory limit a little, so that what a dead program left in tmpfs does not make the kernel look for the
-    /// next victim among us.
-    pub(crate) fn relax(&mut self) -> io::Result<()> {
-        if let Some(memory) = &mut self.memory {
-            let relaxed = memory.current.saturating_add(256 << 20);
-            memory.current = 0;
-            (&memory.limit).write_all(relaxed.to_string().as_bytes())?;
-        }
-        Ok(())
+    /// Leaves room for `bytes` more than what is used now, for work of our own: the limit is the last program's.
+    pub(crate) fn relax(&mut self, bytes: u64) -> io::Result<()> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let usage_bytes = number(&memory.usage)?;
+        memory.set_limit(usage_bytes.saturating_add(bytes))
     }
 
     /// Whether memory is limited by a group.
@@ -363,12 +396,31 @@ impl SlotGroups {
         Ok(field(&read(&memory.events)?, "oom_kill").unwrap_or(0))
     }
 
-    /// The peak of memory since [`limit`](Self::limit), in bytes.
-    pub(crate) fn memory_bytes_peak(&self) -> io::Result<Option<u64>> {
-        let Some(peak) = self.memory.as_ref().and_then(|memory| memory.peak.as_ref()) else {
+    /// What the group holds, with no program in it.
+    pub(crate) fn held(&self) -> io::Result<Held> {
+        let Some(memory) = &self.memory else { return Ok(Held::default()) };
+        let cache_bytes = memory.cache_bytes()?;
+        Ok(Held { cache_bytes, other_bytes: number(&memory.usage)?.saturating_sub(cache_bytes) })
+    }
+
+    /// Measures the peak of memory from here on; `None` where the host cannot begin anew.
+    pub(crate) fn start_peak(&mut self, held: Held) -> io::Result<Option<PeakStart>> {
+        let Some(memory) = &mut self.memory else { return Ok(None) };
+        let Some(peak) = &memory.peak else { return Ok(None) };
+        if (&*peak).write_all(b"0").is_err() {
+            memory.peak = None;
             return Ok(None);
-        };
-        Ok(read(peak)?.trim().parse().ok())
+        }
+        Ok(Some(PeakStart { usage_bytes: number(peak)?, cache_bytes: held.cache_bytes }))
+    }
+
+    /// By how much the group's memory grew at most since `start`, in bytes, without the page cache: what a program reads
+    /// stays there for as long as the kernel likes, and makes way for memory that is asked for.
+    pub(crate) fn memory_bytes_grown(&self, start: PeakStart) -> io::Result<u64> {
+        let Some(memory) = &self.memory else { return Ok(0) };
+        let Some(peak) = &memory.peak else { return Ok(0) };
+        let without_cache = number(peak)?.saturating_sub(memory.cache_bytes()?);
+        Ok(without_cache.saturating_sub(start.usage_bytes.saturating_sub(start.cache_bytes)))
     }
 
     /// CPU time used in the group since it was made, in microseconds.
@@ -393,11 +445,16 @@ impl SlotGroups {
     }
 }
 
-/// Reads a control file from its start.
+/// Reads a control file from its start. The longest is `memory.stat`, of which the start will do.
 fn read(file: &File) -> io::Result<String> {
-    let mut buffer = [0; 512];
+    let mut buffer = [0; 2048];
     let count = file.read_at(&mut buffer, 0)?;
     Ok(String::from_utf8_lossy(&buffer[..count]).into_owned())
+}
+
+/// Reads a control file that is a number.
+fn number(file: &File) -> io::Result<u64> {
+    read(file)?.trim().parse().map_err(io::Error::other)
 }
 
 /// The number after `name` at the start of a line.

@@ -36,7 +36,7 @@ pub struct Report {
     pub cpu_cgroup_us: Option<u64>,
     /// Time on the clock from the start of the program to its end, in microseconds.
     pub wall_us: u64,
-    /// The peak of memory in bytes, as measured by `memory_meter`.
+    /// The peak of memory in bytes, as measured by `memory_meter`: the larger of what the meters show.
     pub memory_bytes_peak: u64,
     /// What measured `memory_bytes_peak`.
     pub memory_meter: MemoryMeter,
@@ -98,7 +98,9 @@ pub enum Exit {
 pub enum MemoryMeter {
     /// `ru_maxrss`: the largest resident set of any one process. Exact for a single process.
     MaxRss,
-    /// The cgroup's peak: all processes, their files in tmpfs, and the page cache they were first to touch.
+    /// By how much the cgroup grew ([`crate::Profile::Build`] only): all processes, the kernel's memory for them, and their
+    /// files in tmpfs. The page cache is left out, as it was when the run had ended: what is read first is charged once
+    /// and stays charged.
     CgroupPeak,
 }
 

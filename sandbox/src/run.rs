@@ -16,7 +16,7 @@ use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::uio::pread;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::cgroup::SlotGroups;
+use crate::cgroup::{Held, SlotGroups};
 use crate::child::{self, Plan};
 use crate::collect;
 use crate::error::Failure;
@@ -26,10 +26,11 @@ use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
 use crate::{End, Exit, Half, Limits, MemoryMeter, Profile, Report};
 
-/// Memory that a slot's group holds besides the program's: ours, page tables, namespaces, the pipes.
+/// Memory that a slot's group comes to hold besides the program's: page tables, namespaces, the pipes.
 const MEMORY_BYTES_SLACK: u64 = 8 << 20;
-/// In what steps the room for a copy of the input grows.
-const INPUT_STEP_BYTES: u64 = 1 << 20;
+/// Room for our own work after a program, and for what a dead one left in tmpfs: the kernel is not to look for the next
+/// victim among us.
+pub(crate) const MEMORY_BYTES_OWN: u64 = 256 << 20;
 /// How much is read from a pipe before the clocks are looked at again.
 const BYTES_PER_TURN: usize = 1 << 20;
 /// How much is read at once.
@@ -57,7 +58,8 @@ pub(crate) struct Runner {
     pub(crate) oom_score: OomScore,
     /// Cores that the program can use at once.
     pub(crate) cores: u32,
-    pub(crate) files_bytes: u64,
+    /// What the slot's group held when nothing was asked of us.
+    pub(crate) held: Held,
     pub(crate) streams: Streams,
     pub(crate) stack: Stack,
     pub(crate) buffer: Vec<u8>,
@@ -293,6 +295,8 @@ impl Runner {
     /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
     pub(crate) fn get_ready(&mut self) {
         self.ready = Ready::make(&self.groups, &self.warm, self.streams.half, self.key).ok();
+        // An old reading only leaves more room.
+        self.held = self.groups.held().unwrap_or(self.held);
     }
 
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
@@ -346,6 +350,10 @@ impl Runner {
         };
         let [stdin, stdout] = pipes.or(own).ok_or_else(|| lost("the standard streams"))?;
         let descriptors = [&stdin, &stdout, &stderr].map(AsRawFd::as_raw_fd);
+        let peak_start = match self.profile {
+            Profile::Run => None,
+            Profile::Build => io_step("starting the cgroup's peak", self.groups.start_peak(self.held))?,
+        };
         let start = Instant::now();
         let started = match &self.warm {
             Warm::Frozen(frozen) => {
@@ -370,7 +378,7 @@ impl Runner {
         // seen first was first. Those of the FIFOs kept them from ending while the program might still open them.
         drop((stdin, stdout, stderr));
         if self.profile == Profile::Build {
-            io_step("relaxing the cgroup's limit", self.groups.relax())?;
+            io_step("relaxing the cgroup's limit", self.groups.relax(MEMORY_BYTES_OWN))?;
         }
         let mut tally = match cleaned {
             Some(reaped) => Tally::of(reaped, started.pid_reaped),
@@ -392,13 +400,19 @@ impl Runner {
         let cpu_rusage_us = tally.user_us + tally.system_us;
         let cpu_cgroup_us = before.group_used_us(&after);
         let cpu_us = cpu_rusage_us.max(cpu_cgroup_us.unwrap_or(0));
-        let cgroup_peak = match self.profile {
-            Profile::Run => None,
-            Profile::Build => io_step("reading the cgroup's peak", self.groups.memory_bytes_peak())?,
+        let stdout_bytes = output.stdout_bytes.min(output.stdout_bytes_max);
+        let grown_bytes = match peak_start {
+            Some(start) => {
+                let grown = io_step("reading the cgroup's peak", self.groups.memory_bytes_grown(start))?;
+                // What the program wrote is kept in memory by us.
+                grown.saturating_sub(stdout_bytes)
+            }
+            None => 0,
         };
-        let (memory_bytes_peak, memory_meter) = match cgroup_peak {
-            Some(peak) => (peak.saturating_sub(self.streams.bytes), MemoryMeter::CgroupPeak),
-            None => (tally.maxrss_bytes, MemoryMeter::MaxRss),
+        let (memory_bytes_peak, memory_meter) = if grown_bytes > tally.maxrss_bytes {
+            (grown_bytes, MemoryMeter::CgroupPeak)
+        } else {
+            (tally.maxrss_bytes, MemoryMeter::MaxRss)
         };
         let status = tally.status.ok_or_else(|| lost("the program's status"))?;
         let exit = if libc::WIFSIGNALED(status) {
@@ -429,7 +443,7 @@ impl Runner {
             memory_bytes_peak,
             memory_meter,
             oom_kills,
-            stdout_bytes: output.stdout_bytes.min(output.stdout_bytes_max),
+            stdout_bytes,
             stderr_bytes: output.stderr_bytes,
             processes_reaped: tally.count,
             warm: self.warm.is_frozen(),
@@ -457,9 +471,8 @@ impl Runner {
         let memory_bytes = limits
             .memory_bytes
             .saturating_add(limits.stdout_bytes)
-            .saturating_add(self.files_bytes)
-            // In steps, so that the limit mostly stays as it is.
-            .saturating_add(input_bytes.next_multiple_of(INPUT_STEP_BYTES))
+            .saturating_add(input_bytes)
+            .saturating_add(self.held.other_bytes)
             .saturating_add(self.warm.memory_bytes())
             .saturating_add(MEMORY_BYTES_SLACK);
         // More than the program's own: the warden, this cell and an interpreter.

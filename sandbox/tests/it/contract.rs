@@ -1,6 +1,7 @@
 //! What a caller relies on: exits, limits, meters, input, output, and errors that are ours.
 
 use assize_sandbox::*;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::harness::*;
 
@@ -157,6 +158,66 @@ fn memory_is_measured() {
     let job = python(Profile::Run, "x = bytearray(50 << 20)");
     let report = run(&job, &RunSpec::new(Stdin::Null, Limits::run(10_000))).report;
     assert!((50 << 20..70 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+}
+
+/// What a build reads stays in the host's page cache and is charged to the slot, up to the limit of its group: it is no
+/// memory of this program, still less of the next.
+#[test]
+fn what_the_host_keeps_of_files_is_nobodys_memory() {
+    // Builds have a `/tmp` of their own.
+    let folder = tempfile::tempdir_in("/var/tmp").expect("there is room for a file");
+    let path = folder.path().join("large");
+    std::fs::write(&path, vec![b'x'; 200 << 20]).expect("there is room for a file");
+    let large = std::fs::File::open(&path).expect("it was written");
+    large.sync_all().expect("it can be written to the disk");
+    for path in [folder.path(), &path] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, mode).expect("what is ours can be opened");
+    }
+    let reads = shell(&format!("exec cat {} > /dev/null", path.display()));
+    let reads = Job { root: system().into_iter().chain([path.clone()]).collect(), ..reads };
+    let mut place = Place::new();
+    for _ in 0..2 {
+        // Whoever reads it first is charged, so nobody has.
+        posix_fadvise(&large, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).expect("it is a file");
+        for (job, memory_bytes) in [(&reads, 512 << 20), (&shell("true"), 64 << 20)] {
+            let limits = Limits { memory_bytes, stdout_bytes: 1 << 20, ..Limits::build(10_000) };
+            let mut session = place.slot.open(job).expect("a session opens");
+            let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+            assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(0)), "{report:?}");
+            assert!(report.memory_bytes_peak < 8 << 20, "{report:?}");
+        }
+    }
+}
+
+/// What came out of a run is held by the caller, for as long as it likes, and charged to the slot.
+#[test]
+fn what_the_caller_keeps_is_not_the_next_programs_memory() {
+    let mut place = Place::new();
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        let limits = Limits { stdout_bytes: 64 << 20, ..Limits::build(10_000) };
+        let mut spec = RunSpec::new(Stdin::Null, limits);
+        spec.collect = vec![Collect { name: "made".to_owned(), bytes_max: 32 << 20 }];
+        let job = shell("head -c 32M /dev/zero | tee made");
+        let mut session = place.slot.open(&job).expect("a session opens");
+        let outcome = session.run(&spec).expect("it runs");
+        assert_eq!((outcome.stdout.len(), outcome.files.len()), (32 << 20, 1), "{:?}", outcome.report);
+        kept.push(outcome);
+        drop(session);
+        for profile in [Profile::Run, Profile::Build] {
+            let limits = Limits { memory_bytes: 64 << 20, ..Limits::build(10_000) };
+            let job = python(profile, "x = bytearray(30 << 20)");
+            let mut session = place.slot.open(&job).expect("a session opens");
+            let report = session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs").report;
+            assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(0)), "{report:?}");
+            assert!((30 << 20..48 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+        }
+    }
+    for Outcome { report, .. } in kept {
+        // The file, and neither the copy of it nor the output, which we made.
+        assert!((32 << 20..44 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+    }
 }
 
 #[test]
