@@ -275,6 +275,7 @@ fn enter(
         oom_score,
         cores: if warden.pinned.is_some() { 1 } else { warden.cores },
         held,
+        made_bytes: 0,
         streams: Streams::new(streams, open.needs.talks, warden.filters.key),
         stack: Stack::new().map_err(io_step("mapping the child's stack"))?,
         buffer: vec![0; run::OUTPUT_BUFFER_BYTES],

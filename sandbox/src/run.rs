@@ -28,6 +28,10 @@ use crate::{End, Exit, Half, Limits, MemoryMeter, Profile, Report};
 
 /// Memory that a slot's group comes to hold besides the program's: page tables, namespaces, the pipes.
 const MEMORY_BYTES_SLACK: u64 = 8 << 20;
+/// How much may come out of runs before it is looked at what of it the caller still holds.
+const MADE_BYTES_MAX: u64 = 4 << 20;
+/// What a file in memory takes at least.
+const PAGE_BYTES: u64 = 4096;
 /// Room for our own work after a program, and for what a dead one left in tmpfs: the kernel is not to look for the next
 /// victim among us.
 pub(crate) const MEMORY_BYTES_OWN: u64 = 256 << 20;
@@ -58,8 +62,10 @@ pub(crate) struct Runner {
     pub(crate) oom_score: OomScore,
     /// Cores that the program can use at once.
     pub(crate) cores: u32,
-    /// What the slot's group held when nothing was asked of us.
+    /// What the slot's group held when that was last read.
     pub(crate) held: Held,
+    /// What has come out of runs since then and may still be held by the caller, in bytes.
+    pub(crate) made_bytes: u64,
     pub(crate) streams: Streams,
     pub(crate) stack: Stack,
     pub(crate) buffer: Vec<u8>,
@@ -295,8 +301,12 @@ impl Runner {
     /// Makes what the next run needs; what fails now is tried again, and told, when the run comes.
     pub(crate) fn get_ready(&mut self) {
         self.ready = Ready::make(&self.groups, &self.warm, self.streams.half, self.key).ok();
-        // An old reading only leaves more room.
-        self.held = self.groups.held().unwrap_or(self.held);
+        // Not each time: a reading takes some hundredths of a short run.
+        if self.made_bytes > MADE_BYTES_MAX
+            && let Ok(held) = self.groups.held()
+        {
+            (self.held, self.made_bytes) = (held, 0);
+        }
     }
 
     /// Runs the program once. On return nothing but this cell lives in the pid namespace.
@@ -430,6 +440,7 @@ impl Runner {
         let (names, mut fds): (Vec<String>, Vec<OwnedFd>) = files.into_iter().unzip();
         self.buffer = output.buffer;
         let kept = OwnedFd::from(output.kept);
+        self.made_bytes += stdout_bytes.next_multiple_of(PAGE_BYTES) + PAGE_BYTES;
         io_step("sealing the output", collect::seal(kept.as_fd(), self.key))?;
         fds.insert(0, kept);
         let report = Report {
@@ -473,6 +484,7 @@ impl Runner {
             .saturating_add(limits.stdout_bytes)
             .saturating_add(input_bytes)
             .saturating_add(self.held.other_bytes)
+            .saturating_add(self.made_bytes)
             .saturating_add(self.warm.memory_bytes())
             .saturating_add(MEMORY_BYTES_SLACK);
         // More than the program's own: the warden, this cell and an interpreter.

@@ -214,6 +214,14 @@ fn what_the_caller_keeps_is_not_the_next_programs_memory() {
             assert!((30 << 20..48 << 20).contains(&report.memory_bytes_peak), "{report:?}");
         }
     }
+    let source = "import sys\nx = bytearray(60 << 20)\nfor _ in range(20): sys.stdout.write('x' * (1 << 20))";
+    let job = python(Profile::Run, source);
+    let mut session = place.slot.open(&job).expect("a session opens");
+    let limits = Limits { memory_bytes: 80 << 20, stdout_bytes: 24 << 20, ..Limits::run(10_000) };
+    let runs = [(); 4].map(|()| session.run(&RunSpec::new(Stdin::Null, limits)).expect("it runs"));
+    for Outcome { report, .. } in &runs {
+        assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(0)), "{report:?}");
+    }
     for Outcome { report, .. } in kept {
         // The file, and neither the copy of it nor the output, which we made.
         assert!((32 << 20..44 << 20).contains(&report.memory_bytes_peak), "{report:?}");
