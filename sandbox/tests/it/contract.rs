@@ -223,8 +223,13 @@ fn what_the_caller_keeps_is_not_the_next_programs_memory() {
         assert_eq!((report.end, report.exit), (End::Finished, Exit::Exited(0)), "{report:?}");
     }
     for Outcome { report, .. } in kept {
-        // The file, and neither the copy of it nor the output, which we made.
-        assert!((32 << 20..44 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+        let is_v1 = report.layers.iter().any(|layer| layer.detail.ends_with("memory.limit_in_bytes"));
+        if is_v1 || report.memory_meter == MemoryMeter::CgroupPeak {
+            // The file, and neither the copy of it nor the output, which we made.
+            assert!((32 << 20..44 << 20).contains(&report.memory_bytes_peak), "{report:?}");
+        } else {
+            println!("SKIPPED: this host has no group whose peak begins anew");
+        }
     }
 }
 
