@@ -129,8 +129,13 @@ impl<'slot> Session<'slot> {
         self.asked.clear();
         if self.sent > 0 {
             self.sent = 0;
-            (self.cell, self.next) = (None, None);
+            self.give_up_cells();
         }
+    }
+
+    /// Closes the sockets of the cells that there are; they are killed when the slot is used next.
+    fn give_up_cells(&mut self) {
+        (self.cell, self.next) = (None, None);
     }
 
     /// Sends the cell what it may have: everything where it serves many runs, the oldest where it serves one.
@@ -184,7 +189,7 @@ impl<'slot> Session<'slot> {
             let tmpfs = (limits.tmpfs_bytes, limits.tmpfs_inodes);
             if tmpfs != (self.open.tmpfs_bytes, self.open.tmpfs_inodes) {
                 (self.open.tmpfs_bytes, self.open.tmpfs_inodes) = tmpfs;
-                (self.cell, self.next) = (None, None);
+                self.give_up_cells();
             }
         }
         // A cell that was killed meanwhile has closed its socket.
@@ -268,7 +273,7 @@ impl<'slot> Session<'slot> {
             self.cancel();
         }
         self.forget();
-        (self.cell, self.next) = (None, None);
+        self.give_up_cells();
     }
 
     /// Takes [`cancel`](Self::cancel) back.
