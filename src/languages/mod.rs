@@ -178,7 +178,7 @@ pub struct NpmPackage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryRule {
-    /// It is a file: `main.*` or `__main__.*`, else the first in order.
+    /// It is a file: `__main__.*` or `main.*`, else the first in order.
     #[default]
     File,
     /// It is a class with a main method: that of `Main.java`, else of the first file in order that has one. A file that

@@ -10,8 +10,10 @@ use super::{EntryRule, Language, Languages};
 /// Extensions of files that sources include. They say nothing about the language and are never compiled by themselves.
 const HEADER_EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
 /// Names without extension of files where interpreted programs begin, in the order of preference: the first two are
-/// those of the format, the others what validators are called.
-const MAIN_STEMS: [&str; 5] = ["main", "__main__", "validate", "validator", "output_validator"];
+/// those of the format (a Python program that has both runs as a folder does), the others what validators are called.
+const MAIN_STEMS: [&str; 5] = [PACKAGE_MAIN_STEM, "main", "validate", "validator", "output_validator"];
+/// How many of them, from the first on, are those of the format.
+const ENTRY_STEMS: usize = 2;
 /// Names without extension of the files that make a folder a package of Python: the one that is there in any, and the
 /// one that is there where the package is a program.
 const PACKAGE_STEM: &str = "__init__";
@@ -174,8 +176,25 @@ pub fn name_for_drivers(
 
 /// Whether a line of a file loads what goes by this name, in whatever language.
 fn loads(file: &SourceFile, name: &str) -> bool {
-    const LOADING: [&str; 6] = ["import", "from", "require", "require_relative", "mod", "use"];
-    String::from_utf8_lossy(&file.bytes).lines().any(|line| {
+    const LOADING: [&str; 13] = [
+        "import",
+        "from",
+        "require",
+        "require_relative",
+        "require_once",
+        "mod",
+        "use",
+        "include",
+        "include_once",
+        "load",
+        "do",
+        "dofile",
+        "consult",
+    ];
+    const COMMENTS: [&str; 5] = ["# ", "//", "/*", "*", "--"];
+    let text = String::from_utf8_lossy(&file.bytes);
+    let is_code = |line: &&str| !COMMENTS.iter().any(|comment| line.trim_start().starts_with(comment));
+    text.lines().filter(is_code).any(|line| {
         let is_part = |part: char| part.is_alphanumeric() || part == '_';
         let words: Vec<&str> = line.split(|part| !is_part(part)).collect();
         words.contains(&name) && words.iter().any(|word| LOADING.contains(word))
@@ -199,17 +218,21 @@ pub fn arrange(
     {
         only.name = extension(&only.name).map_or_else(|| ALONE.to_owned(), |end| format!("{ALONE}.{end}"));
     }
+    // One where programs of the format begin is a driver, whatever else the submission brings.
+    let driver = MAIN_STEMS[..ENTRY_STEMS].iter().find_map(|main| {
+        let begins = |file: &&SourceFile| stem(&file.name) == *main && !file.name.contains('/');
+        included.iter().filter(|file| language.takes(&file.name)).find(begins)
+    });
+    let driver = driver.map(|file| file.name.clone());
+    let entry = entry.or(driver.as_deref().filter(|_| language.entry == EntryRule::File));
     let replaced: BTreeSet<&str> = included.iter().map(|file| file.name.as_str()).collect();
     files.retain(|file| !replaced.contains(file.name.as_str()));
     if !included.is_empty() {
         // A driver whose name says nothing is found as problemtools finds it, which is the first by name of all files. But a
-        // driver knows the submission by name, and what it does not know, or is known by it, is a library.
-        let names = |one: &SourceFile, other: &SourceFile| {
-            let stem = stem(&other.name).as_bytes();
-            !stem.is_empty() && one.bytes.windows(stem.len()).any(|part| part == stem)
-        };
+        // driver loads the submission, and what does not, or is loaded by it, is a library.
+        let is_loaded = |one: &SourceFile, by: &SourceFile| loads(by, stem(&one.name));
         let is_driver = |file: &SourceFile| {
-            files.iter().any(|own| names(file, own)) && !files.iter().any(|own| names(own, file))
+            files.iter().any(|own| is_loaded(own, file)) && !files.iter().any(|own| is_loaded(file, own))
         };
         let (drivers, libraries): (Vec<_>, Vec<_>) = included.into_iter().partition(is_driver);
         files.extend(drivers);
@@ -398,6 +421,7 @@ mod tests {
         arranged("python3", &["anything.py"], None, &["main.py"], &[], "main");
         arranged("python3", &["b.py", "a.py"], None, &["b.py", "a.py"], &[], "b");
         arranged("python3", &["a.py", "Main.py"], None, &["Main.py", "a.py"], &[], "Main");
+        arranged("python3", &["main.py", "__main__.py"], None, &["__main__.py", "main.py"], &[], "__main__");
         arranged("python3", &["a.py", "__main__.py"], None, &["__main__.py", "a.py"], &[], "__main__");
         arranged("python3", &["a.py", "validate.py"], None, &["validate.py", "a.py"], &[], "validate");
         arranged("python3", &["__init__.py", "a.py"], None, &["a.py", "__init__.py"], &[], "a");
@@ -440,12 +464,19 @@ mod tests {
             ("def solve(): pass", ("grader.py", "import solution"), "grader.py"),
             ("import bounds", ("bounds.py", "# for every solution"), "solution.py"),
             ("print(1)", ("bounds.py", "MOST = 7"), "solution.py"),
+            ("print(1)", ("alib.py", "# import solution, or not\ndef of_solution(): pass"), "solution.py"),
+            ("def solve(): pass", ("__main__.py", "from solution import solve"), "__main__.py"),
         ] {
             let given = vec![SourceFile::new("solution.py", own)];
             let included = vec![SourceFile::new(name, text)];
             let found = arrange(python, given, included, None).expect("a program");
             assert_eq!(found.sources[0].name, main, "{own}");
         }
+        // Nobody gets around a driver that has the name where programs begin.
+        let given = vec![SourceFile::new("main.py", "print(1)"), SourceFile::new("solution.py", "")];
+        let included = vec![SourceFile::new("__main__.py", "import solution")];
+        let found = arrange(python, given, included, None).expect("a program");
+        assert_eq!((found.sources[0].name.as_str(), found.entry.as_str()), ("__main__.py", "__main__"));
         // And a driver knows by which name it wants it.
         for (name, text, expected) in [
             ("main.py", "import sum\nprint(sum.solve())", "sum.py"),
