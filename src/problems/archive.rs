@@ -156,20 +156,20 @@ fn damaged(error: io::Error) -> PackageError {
 /// The path of an entry, if it is one that stays inside: relative, without `..`, of bounded length, and without
 /// characters that no format allows.
 pub(super) fn entry_path(bytes: &[u8]) -> Result<String, PackageError> {
+    let path = path_inside(bytes)?;
+    if path.chars().any(|character| character.is_control() || character == '\\') {
+        let what = "the name contains a control character or a backslash";
+        return Err(PackageError::invalid(shown(bytes), what));
+    }
+    Ok(path)
+}
+
+/// The same without regard to characters, except for those that no file name has.
+pub(super) fn path_inside(bytes: &[u8]) -> Result<String, PackageError> {
     let invalid = |what: &str| Err(PackageError::invalid(shown(bytes), what));
     let Ok(path) = std::str::from_utf8(bytes) else {
         return invalid("the name is not UTF-8");
     };
-    if !path.is_empty() && path.chars().any(|character| character.is_control() || character == '\\') {
-        return invalid("the name contains a control character or a backslash");
-    }
-    path_inside(bytes)
-}
-
-/// The same without regard to characters, except for those that no file name has. What is not UTF-8 is replaced.
-pub(super) fn path_inside(bytes: &[u8]) -> Result<String, PackageError> {
-    let invalid = |what: &str| Err(PackageError::invalid(shown(bytes), what));
-    let path = String::from_utf8_lossy(bytes);
     if path.is_empty() || path.len() > tree::PATH_BYTES_MAX {
         return invalid("the path is empty or too long");
     }
@@ -177,8 +177,11 @@ pub(super) fn path_inside(bytes: &[u8]) -> Result<String, PackageError> {
         return invalid("the name contains a NUL");
     }
     let mut inside = PathBuf::new();
-    for component in Path::new(&*path).components() {
+    for component in Path::new(path).components() {
         match component {
+            Component::Normal(name) if name.len() > tree::NAME_BYTES_MAX => {
+                return invalid("a name in the path is longer than a file system can have");
+            }
             Component::Normal(name) => inside.push(name),
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {

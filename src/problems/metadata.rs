@@ -2,13 +2,15 @@
 //! can be without looking at the rest of the package.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::about::{self, About};
 use super::constants::Constants;
 use super::error::{Faults, PackageError, Place, Warning};
 use super::grading::{self, GradingKey};
+use super::open::is_archive;
 use super::package::{Format, Limits, ProblemType, TimeLimitSource, TimeMultipliers};
-use super::tree::Tree;
+use super::tree::{Tree, join};
 use super::yaml::{Node, Value};
 
 const PROBLEM_YAML: &str = "problem.yaml";
@@ -70,6 +72,21 @@ pub(crate) struct Reading<'a> {
     pub(crate) warnings: &'a mut Vec<Warning>,
 }
 
+/// That there is no `problem.yaml`, and what there is instead.
+fn missing(tree: &Tree) -> String {
+    let of = |wanted: &dyn Fn(&str, bool) -> bool| {
+        let names = tree.entries("").filter(|(name, is_directory)| wanted(name, *is_directory));
+        names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    };
+    let holders = of(&|name, is_directory| is_directory && tree.file(&join(name, PROBLEM_YAML)).is_some());
+    let archives = of(&|name, is_directory| !is_directory && is_archive(Path::new(name)));
+    match (holders.as_str(), archives.as_str()) {
+        ("", "") => "is missing".to_owned(),
+        ("", _) => format!("is missing; an archive within is not looked into: {archives}"),
+        _ => format!("is missing; a package is the one folder that holds it, and here lies: {holders}"),
+    }
+}
+
 impl Metadata {
     pub(crate) fn read(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Metadata, PackageError> {
         let ini = DomjudgeIni::read(tree, warnings)?;
@@ -78,6 +95,9 @@ impl Metadata {
             warnings.push(Warning { place: Place::file(PROBLEM_YAML), what });
             String::new()
         } else {
+            if tree.file(PROBLEM_YAML).is_none() {
+                return Err(PackageError::invalid(Place::file(PROBLEM_YAML), missing(tree)));
+            }
             tree.read_text(PROBLEM_YAML, warnings)?
         };
         let mut reading = Reading { file: PROBLEM_YAML, warnings };

@@ -739,6 +739,10 @@ fn nothing_that_is_not_a_plain_file_inside_is_read() {
         .expect("a pipe");
     scratch.refused("data/secret/2.in: is neither a file nor a directory (a device, pipe or socket)");
     let scratch = Scratch::new();
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.in");
+    fs::write(scratch.root.join("data/secret").join(name), "").expect("a file");
+    scratch.refused("data/secret/\u{fffd}.in: the name is not UTF-8");
+    let scratch = Scratch::new();
     fs::write(scratch.root.join("problem.yaml"), b"name: x\nauthor: \xff\n").expect("a file");
     scratch.refused("problem.yaml:2: is not UTF-8");
     let scratch = Scratch::new();
@@ -761,13 +765,10 @@ fn what_has_a_name_that_no_format_allows_is_passed_over() {
         .with("submissions/accepted/a.py", "")
         .with("submissions/accepted/a\\b.c", "")
         .with("attachments/a\\b/c.txt", "");
-    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.in");
-    fs::write(scratch.root.join("data/secret").join(name), "").expect("a file");
     let control = "the name contains a control character or a backslash, ignored";
     let package = scratch.warns(&[
         &format!("attachments/a\\\\b: {control}"),
         &format!("data/secret/a\\u{{7}}b.in: {control}"),
-        "data/secret/\u{fffd}.in: the name is not UTF-8, ignored",
         &format!("submissions/accepted/a\\\\b.c: {control}"),
     ]);
     assert_eq!((package.testcases.len(), package.jury_submissions.len()), (1, 1));

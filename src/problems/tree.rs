@@ -23,6 +23,9 @@ pub(crate) const TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes in the path of a file below the package's root.
 pub(crate) const PATH_BYTES_MAX: usize = 1024;
 
+/// Bytes in one name of a path, as file systems have it.
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+
 /// The files of a package. Paths are relative to its root, UTF-8, with `/`.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -173,8 +176,8 @@ impl Scan<'_> {
         self.tree.directories.entry(relative.to_owned()).or_default();
         for name in names {
             let Some(name) = name.to_str() else {
-                self.warn(&join(relative, &name.to_string_lossy()), "the name is not UTF-8, ignored");
-                continue;
+                let path = join(relative, &name.to_string_lossy());
+                return Err(PackageError::invalid(Place::file(path), "the name is not UTF-8"));
             };
             if is_junk(name) && !(relative.is_empty() && name == ".timelimit") {
                 continue;
