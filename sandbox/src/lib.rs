@@ -61,6 +61,7 @@ mod seccomp;
 mod session;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
+mod waiting;
 mod warden;
 mod warm;
 mod wire;

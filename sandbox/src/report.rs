@@ -40,6 +40,9 @@ pub struct Report {
     pub memory_bytes_peak: u64,
     /// What measured `memory_bytes_peak`.
     pub memory_meter: MemoryMeter,
+    /// Half of a pair that was ended while it waited for time or a signal, and not for its partner. Only its first thread
+    /// is looked at.
+    pub slept: bool,
     /// Processes that the kernel killed for want of memory in the slot's cgroup.
     pub oom_kills: u64,
     /// Bytes of standard output that were kept.

@@ -22,6 +22,7 @@ use crate::collect;
 use crate::error::Failure;
 use crate::root::{self, StreamFiles};
 use crate::sys::{self, Image, Key, Reaped, Spawned, Stack};
+use crate::waiting;
 use crate::warm::{Rlimit, Warm};
 use crate::wire::{self, Answer, RanWell, Run};
 use crate::{End, Exit, Half, Limits, MemoryMeter, Profile, Report};
@@ -381,6 +382,9 @@ impl Runner {
             Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
             None => self.watch(run, session, start, &before, &started, &mut output),
         };
+        let slept = half.is_some()
+            && matches!(watched, Ok(Some(End::Cancelled)))
+            && waiting::sleeps(started.pid, self.key);
         let wall = start.elapsed();
         let ended_us = monotonic_us();
         let cleaned = self.kill_the_rest()?;
@@ -453,6 +457,7 @@ impl Runner {
             wall_us: wall.as_micros() as u64,
             memory_bytes_peak,
             memory_meter,
+            slept,
             oom_kills,
             stdout_bytes,
             stderr_bytes: output.stderr_bytes,

@@ -466,6 +466,8 @@ pub struct Talk {
     pub tool_ended_first: bool,
     /// Whether those that still ran were ended because none of them did anything.
     pub stalled: bool,
+    /// Whether the tool, when it was ended for that, did not wait for the program but slept.
+    pub tool_slept: bool,
 }
 
 /// A tool that talks to a program.
@@ -590,11 +592,13 @@ impl Confined<'_> {
         let mut tool_session = beside.slot.open(&tool_job).or_else(|error| self.losses.note(Err(error)))?;
         let talked = run_pair((&mut session, &spec), (&mut tool_session, &tool_spec), idle_ms, fate);
         let talked = self.losses.note(talked)?;
+        let tool_slept = talked.second.report.slept;
         Ok(Talk {
             ran: ran(talked.first, &program.command.memory_messages)?,
             tool: tool(talked.second)?,
             tool_ended_first: talked.ended_first == Half::Second,
             stalled: talked.stalled,
+            tool_slept,
         })
     }
 

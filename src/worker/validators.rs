@@ -487,8 +487,8 @@ impl Validators {
         let tool = TalkingTool { command: &command, input, limits, is_content: ACCEPTED.into() };
         let talk = slot.talk(submission, beside, &tool, idle_ms)?;
         let says = match program.accepts(&talk.tool) {
-            // Both waited, and whose turn it was cannot be known: the validator is the one that is trusted.
-            Err(_) if talk.stalled && talk.ran.observation.stop == Stop::Wall => None,
+            // Each waited for the other, and whose turn it was cannot be known: the validator is the one that is trusted.
+            Err(_) if talk.stalled && !talk.tool_slept && talk.ran.observation.stop == Stop::Wall => None,
             says => Some(says?),
         };
         let feedback = Feedback::of(talk.tool);

@@ -895,6 +895,11 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
     check(host, "input(); raise SystemExit(3)", 1, "RTE", "exited with code 3");
     check(host, "input(); import os; os.close(0); os.close(1)\nwhile True: pass", 1, "TLE", "");
     check(host, "import time; time.sleep(1000)", 1, "ILE", "");
+    // A validator that waits for the submission and one that waits for nothing look the same from there.
+    let silent = "a = input()\nimport time\ntime.sleep(1000)\n";
+    check("import time\ntime.sleep(1000)", "input()", 5, "JE", "too long");
+    check(silent, "print(1, flush=True)\ninput()", 5, "JE", "too long");
+    check("input(); input()", "print(1, flush=True)\ninput()", 1, "ILE", "");
     check(host, "input(); raise SystemExit('its own words')", 1, "RTE", "exited with code 1: its own words");
     // What becomes of a submission after it was refused does not matter.
     check("raise SystemExit(43)", "input(); raise SystemExit(3)", 1, "WA", "");

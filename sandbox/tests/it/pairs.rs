@@ -214,6 +214,7 @@ fn two_that_wait_for_each_other_are_ended() {
     assert!(outcome.stalled, "{outcome:?}");
     assert_eq!(outcome.first.report.end, End::WallLimit { idle: true });
     assert_eq!(outcome.second.report.end, End::WallLimit { idle: true });
+    assert!(!outcome.first.report.slept && !outcome.second.report.slept, "{outcome:?}");
     assert!((1_000_000..20_000_000).contains(&outcome.first.report.wall_us), "{outcome:?}");
     // The slots go on.
     exits(&two.python(GUESSER, KEEPER_OF_42), Exit::Exited(0), Exit::Exited(42));
@@ -258,12 +259,26 @@ fn a_flood_that_nobody_reads_and_a_sleeper_are_idle() {
     let mut two = Two::new();
     let outcome = two.python("while True: print('x' * 1000)", "import time; time.sleep(1000)");
     assert!(outcome.stalled, "{outcome:?}");
+    assert_eq!((outcome.first.report.slept, outcome.second.report.slept), (false, true), "{outcome:?}");
     // A program that gives up its output without ending, and a partner that waits for it.
     let outcome = two.python(
         "import os, time; os.close(1); os.close(0); time.sleep(1000)",
         "import sys; sys.stdin.read(); raise SystemExit(43)",
     );
     assert!(outcome.stalled, "{outcome:?}");
+    assert_eq!((outcome.first.report.slept, outcome.second.report.slept), (true, false), "{outcome:?}");
+    // Ways to wait for nothing, and for something.
+    for (waits, slept) in [
+        ("import signal; signal.pause()", true),
+        ("import select; select.select([], [], [])", true),
+        ("import select; select.poll().poll()", true),
+        ("import select; select.select([0], [], [])", false),
+        ("import threading; threading.Lock().acquire() and threading.Event().wait()", false),
+    ] {
+        let outcome = two.python("input()", waits);
+        assert!(outcome.stalled, "{outcome:?}");
+        assert_eq!(outcome.second.report.slept, slept, "{waits}: {outcome:?}");
+    }
 }
 
 #[test]
