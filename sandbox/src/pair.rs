@@ -1,15 +1,17 @@
 //! Two programs that talk to each other, each in a slot, with meters and limits, of its own.
 //!
-//! Each reads what the other writes, straight through a pipe of the kernel. Their cells hold copies of the ends until
-//! they have seen their own program's end, so no program can notice that its partner is gone before the cell of the
-//! partner has: that makes "who ended first" a fact and not a race. The price is that a program which closes its
-//! output and lives on is not noticed either, until both are idle.
+//! Each reads what the other writes, straight through a pipe of the kernel. We hold copies of all ends, those by which a
+//! program writes until its cell has seen its end, so no program can notice that its partner is gone before the cell of
+//! the partner has: that makes "who ended first" a fact and not a race. A program that closes its output and lives on
+//! would not be noticed either; so where one has waited for some time, it is looked whether anybody but us could still
+//! write to it, and if not, its input ends.
 //!
-//! We hold the reading ends too. When a program has ended, its partner may be let write on: what it writes is then read
+//! When a program has ended, its partner may be let write on: what it writes is then read
 //! here and thrown away. So a validator that answers a submission which has said all it had to say comes to its own end.
 //! Or the partner is ended at once: nothing that a submission does matters once its validator has refused.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use bincode::{Decode, Encode};
@@ -25,6 +27,9 @@ use crate::{End, Outcome, RunSpec, SandboxError, Session};
 
 /// How often the cells tell how much CPU time their programs have used.
 const PROGRESS_MS: u64 = 50;
+
+/// How long a program waits before it is looked whether its partner has closed its output.
+const CLOSED_AFTER_US: u64 = 100_000;
 
 /// How much is read at once of what nobody is left to read.
 const THROWN_AWAY_BYTES: usize = 64 << 10;
@@ -114,6 +119,8 @@ fn run(
     let [stdin, to_stdin, stdout, to_stdout] = sessions[0].pipes()?;
     // What each half reads.
     let mut unread = [Some(copy(&stdin)?), Some(copy(&stdout)?)];
+    // By what it writes.
+    let mut writing = [Some(copy(&to_stdout)?), Some(copy(&to_stdin)?)];
     sessions[0].give_pipes([stdin, to_stdout]);
     sessions[1].give_pipes([stdout, to_stdin]);
     // Both are ready before either starts, so that neither waits for the other's confinement.
@@ -140,9 +147,18 @@ fn run(
             };
             match answer::<Answer>(cell, patience, "running a pair")? {
                 (Answer::Pipes, _) => return Err(SandboxError::Lost { during: "running a pair" }),
-                (Answer::Progress { cpu_us, at_us }, _) => halves[half].note(cpu_us, at_us),
+                (Answer::Progress { cpu_us, at_us }, _) => {
+                    halves[half].note(cpu_us, at_us);
+                    if halves[half].idles_for(CLOSED_AFTER_US)
+                        && let Some(pipe) = &unread[half]
+                        && let Some(end) = writing[1 - half].take()
+                    {
+                        writing[1 - half] = unless_closed(end, pipe);
+                    }
+                }
                 (Answer::Ran(ran), fds) => {
                     let outcome = sessions[half].take(*ran?, fds)?;
+                    writing[half] = None;
                     let which = if half == 0 { Half::First } else { Half::Second };
                     if let Some(pipe) = &unread[half] {
                         // Nobody else has that end any more, so that its flags are ours.
@@ -266,6 +282,18 @@ fn throw_away(pipe: &OwnedFd) -> bool {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => true,
         Err(_) => false,
     }
+}
+
+/// Gives up our copy of the end by which a program writes into this pipe, and takes it back if the program still has
+/// its own.
+fn unless_closed(end: OwnedFd, pipe: &OwnedFd) -> Option<OwnedFd> {
+    drop(end);
+    let mut polled = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).ok()?;
+    let is_closed = polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
+    let again = || File::options().write(true).open(format!("/proc/self/fd/{}", pipe.as_raw_fd()));
+    // Without it, who ended first is a race; that is better than an input which never ends.
+    if is_closed { None } else { again().ok().map(OwnedFd::from) }
 }
 
 fn set_nonblocking(pipe: &OwnedFd) -> std::io::Result<()> {

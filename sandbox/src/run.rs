@@ -374,6 +374,9 @@ impl Runner {
             _ => self.spawn(&descriptors, &rlimits)?,
         };
 
+        // Who holds the ends of a pair's pipes from here on is its caller.
+        let own = half.is_none().then_some((stdin, stdout));
+
         // Whatever happens from here on, nothing of this run may live on.
         let watched = match started.failed {
             // A program that the job brings may be anything that a compiler can be made to make, one that names a loader
@@ -388,9 +391,8 @@ impl Runner {
         let wall = start.elapsed();
         let ended_us = monotonic_us();
         let cleaned = self.kill_the_rest()?;
-        // Our copies of a pair's pipes kept the other half from noticing this end before we did. So whichever end is
-        // seen first was first. Those of the FIFOs kept them from ending while the program might still open them.
-        drop((stdin, stdout, stderr));
+        // These kept the FIFOs from ending while the program might still open them.
+        drop((own, stderr));
         if self.profile == Profile::Build {
             io_step("relaxing the cgroup's limit", self.groups.relax(MEMORY_BYTES_OWN))?;
         }

@@ -893,7 +893,11 @@ sys.exit(42 if sys.stdin.readline() == f'{a + b}\\n' else 43)
     check(host, sum, 0, "AC", "");
     check(host, "print(0)", 1, "WA", "");
     check(host, "input(); raise SystemExit(3)", 1, "RTE", "exited with code 3");
-    check(host, "input(); import os; os.close(0); os.close(1)\nwhile True: pass", 1, "TLE", "");
+    check(host, "input()\nwhile True: pass", 1, "TLE", "");
+    // Whoever closes its output has said all.
+    check(host, "input(); import os; os.close(0); os.close(1)\nwhile True: pass", 1, "WA", "");
+    let closes = "import os, sys\nos.write(1, b'1 2')\nos.close(1)\nsys.exit(42 if input() == '3' else 43)\n";
+    check(closes, "import sys\nprint(sum(map(int, sys.stdin.read().split())))", 0, "AC", "");
     check(host, "import time; time.sleep(1000)", 1, "ILE", "");
     // A validator that waits for the submission and one that waits for nothing look the same from there.
     let silent = "a = input()\nimport time\ntime.sleep(1000)\n";

@@ -260,12 +260,7 @@ fn a_flood_that_nobody_reads_and_a_sleeper_are_idle() {
     let outcome = two.python("while True: print('x' * 1000)", "import time; time.sleep(1000)");
     assert!(outcome.stalled, "{outcome:?}");
     assert_eq!((outcome.first.report.slept, outcome.second.report.slept), (false, true), "{outcome:?}");
-    // A program that gives up its output without ending, and a partner that waits for it.
-    let outcome = two.python(
-        "import os, time; os.close(1); os.close(0); time.sleep(1000)",
-        "import sys; sys.stdin.read(); raise SystemExit(43)",
-    );
-    assert!(outcome.stalled, "{outcome:?}");
+    let outcome = two.python("import time; time.sleep(1000)", "input()");
     assert_eq!((outcome.first.report.slept, outcome.second.report.slept), (true, false), "{outcome:?}");
     // Ways to wait for nothing, and for something.
     for (waits, slept) in [
@@ -279,6 +274,36 @@ fn a_flood_that_nobody_reads_and_a_sleeper_are_idle() {
         assert!(outcome.stalled, "{outcome:?}");
         assert_eq!(outcome.second.report.slept, slept, "{waits}: {outcome:?}");
     }
+}
+
+/// A partner that waits for more sees that no more will come.
+#[test]
+fn a_half_that_closes_its_output_and_lives_on_has_said_all() {
+    let mut two = Two::new();
+    let closes = "import os; os.write(1, b'1 2 3'); os.close(1)";
+    let reads_all = "import sys; rest = sys.stdin.read()";
+    for _ in 0..3 {
+        // Either way, and what comes back is still heard.
+        let outcome = two.python(
+            &format!("{reads_all}; print(len(rest), flush=True)"),
+            &format!("{closes}; raise SystemExit(42 if input() == '5' else 43)"),
+        );
+        exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+        let outcome = two.python(
+            &format!("{closes}; assert input() == '5'"),
+            &format!("{reads_all}; print(len(rest), flush=True); raise SystemExit(42)"),
+        );
+        exits(&outcome, Exit::Exited(0), Exit::Exited(42));
+    }
+    // One that will say nothing more has not ended.
+    let sleeps = "import os, time; os.close(1); os.close(0); time.sleep(1000)";
+    let outcome = two.python(sleeps, "import sys; sys.stdin.read(); raise SystemExit(43)");
+    assert_eq!((outcome.stalled, outcome.ended_first), (false, Half::Second), "{outcome:?}");
+    assert_eq!(outcome.first.report.end, End::PartnerEnded, "{outcome:?}");
+    // And one that only waits for its turn has not closed anything.
+    let works = "import time, sys\nwhile time.process_time() < 1: pass\nprint(5, flush=True); sys.exit(42)";
+    let outcome = two.python("assert input() == '5'; input()", works);
+    exits(&outcome, Exit::Exited(1), Exit::Exited(42));
 }
 
 #[test]
