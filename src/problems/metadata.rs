@@ -45,7 +45,7 @@ pub(crate) struct Metadata {
     pub(crate) languages_allowed: Option<BTreeSet<String>>,
     pub(crate) about: About,
     pub(crate) constants: Constants,
-    pub(crate) allows_file_writing: bool,
+    pub(crate) allows_file_writing: Option<bool>,
 }
 
 /// The title, once or per language.
@@ -118,7 +118,7 @@ impl Metadata {
             languages_allowed: None,
             about: About::default(),
             constants: Constants::default(),
-            allows_file_writing: false,
+            allows_file_writing: (format == Format::V2025_09).then_some(false),
         };
         let mut time_limit_ms = None;
         let mut faults = Faults::default();
@@ -192,7 +192,7 @@ impl Metadata {
             }
             "constants" => self.constants = Constants::read(reading, node)?,
             "allow_file_writing" => {
-                self.allows_file_writing = reading.flag(node, key)?;
+                self.allows_file_writing = Some(reading.flag(node, key)?);
             }
             // Of no consequence for judging.
             "libraries" => {}

@@ -36,8 +36,9 @@ pub struct Package {
     pub about: About,
     /// Values that stand for their names in the package's texts and programs.
     pub constants: Constants,
-    /// Whether submissions may write files into their working directory.
-    pub allows_file_writing: bool,
+    /// Whether submissions may write files into their working directory. The formats before 2025-09 forbid nothing where
+    /// it is not stated: none.
+    pub allows_file_writing: Option<bool>,
     /// Files that are laid over every submission before it is compiled, by the code of its language, or `default` for
     /// those of every language. They lie in `include/<code>/`.
     pub included: BTreeMap<String, Vec<String>>,

@@ -364,7 +364,7 @@ async fn conclude(
                     let toolchain = trial.language.as_ref().map_or("", |offer| offer.toolchain.as_str());
                     format!("{why} ({toolchain}): {}", first_error::of(diagnostics))
                 }
-                (Held::Broken(why), _) => why + may_write(package, &trial.testcases(package, caps)),
+                (Held::Broken(why), _) => why,
             };
             verified.testcases = trial.testcases(package, caps);
             if let Some(Ok(outcome)) = trial.outcome(package, caps, View::AtLimit) {
@@ -382,20 +382,6 @@ async fn conclude(
         }
     }
     verified
-}
-
-/// What to add where a submission of a legacy package died of writing a file, which judges of its time let it.
-fn may_write(package: &JudgePackage, testcases: &[VerifiedTestcase]) -> &'static str {
-    let is_of_old = package.package.format.is_legacy() && !package.package.allows_file_writing;
-    let failed = |testcase: &VerifiedTestcase| {
-        let words = ["Read-only file system", "No usable temporary directory"];
-        testcase.verdict == Verdict::Rte && words.iter().any(|words| testcase.message.contains(words))
-    };
-    if is_of_old && testcases.iter().any(failed) {
-        "; `allow_file_writing: true` in problem.yaml lets submissions write files"
-    } else {
-        ""
-    }
 }
 
 /// What to say of the first testcase that could not be judged and has no say; empty where there is none.

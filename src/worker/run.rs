@@ -108,7 +108,7 @@ pub fn judge_all(
     };
     let problem_bytes = limits.memory_limit_bytes.saturating_sub(language.run.memory_bytes_overhead);
     let mut command = run_command(language, program, problem_bytes);
-    command.needs.processes |= package.package.allows_file_writing || is_driven;
+    command.needs.processes |= package.package.allows_file_writing == Some(true) || is_driven;
     let program = &with_included(program, language, package)?;
     if package.takes_answers() {
         return answer_all(slot, program, &command, plan, launch, &limits, record);
@@ -130,6 +130,7 @@ pub fn judge_all(
         return pass_all(slot, &speaker, hosts, plan, &limits, record);
     }
     let mut failures = 0;
+    let mut may_write = command.needs.processes;
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     let mut wanted = next(plan, &mut beside)?;
@@ -137,7 +138,8 @@ pub fn judge_all(
         // By the package and not by what is left of it: times are to be the same whenever it is judged again.
         let warm = language.run.warm
             && package.testcases.iter().filter(|testcase| first.is_run_as(testcase)).count() > 1;
-        let (command, program) = for_testcase(&command, program, first)?;
+        let (mut command, program) = for_testcase(&command, program, first)?;
+        command.needs.processes |= may_write;
         let mut prepared = slot.prepare(&command, &program, warm)?;
         let alike = |testcase: &JudgeTestcase| first.index == testcase.index || first.is_run_as(testcase);
         // What is in the sandbox: one testcase runs while the one before it is compared.
@@ -166,6 +168,10 @@ pub fn judge_all(
                     let Some((_, data)) = started.pop_front() else { continue 'prepared };
                     let judged = judge(&ran, package, testcase, &data, &mut beside, &limits, shown);
                     let result = if_it_counts(judged, testcase, plan, &mut beside)?;
+                    if !may_write && died_of_confinement(package, &result) {
+                        may_write = true;
+                        continue 'prepared;
+                    }
                     plan.record(testcase.index, result.case());
                     if !record(testcase.index, result) {
                         return Ok(());
@@ -184,6 +190,13 @@ pub fn judge_all(
         }
     }
     Ok(())
+}
+
+/// Whether a submission may have died of what the package does not forbid: writing files, which the formats before 2025-09
+/// let any do, and what only programs can do that may write some. Few do, and all others run faster without, so that it is
+/// granted to those that fail.
+fn died_of_confinement(package: &JudgePackage, result: &TestcaseResult) -> bool {
+    package.package.allows_file_writing.is_none() && result.verdict == Verdict::Rte
 }
 
 /// Validators that say what a submission reads, and the files of it among which they run, if they do.
@@ -227,7 +240,7 @@ fn answer_all(
     let mut command = command.clone();
     command.argv.truncate(1);
     command.argv.push(FILE.to_owned());
-    each_alone(slot, plan, record, |slot, beside, testcase| {
+    each_alone(slot, plan, true, record, |slot, beside, testcase, _| {
         let data = testcase.data()?;
         let found = answers.file_for(testcase.name.as_str(), testcases.len() == 1);
         let printed = match found {
@@ -295,9 +308,11 @@ fn talk_all(
     let wall_ms = speaker.limits.wall_ms.map(|wall_ms| wall_ms + validation_ms);
     let (_, idle_ms) = launch::clock_limits(limits.time_limit_ms);
     let speaker = Speaker { limits: LaunchLimits { wall_ms, idle_ms: None, ..speaker.limits }, ..*speaker };
-    each_alone(slot, plan, record, |slot, beside, testcase| {
+    let may_write = speaker.command.needs.processes;
+    each_alone(slot, plan, may_write, record, |slot, beside, testcase, may_write| {
         let data = testcase.data()?;
-        let (command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
+        let (mut command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
+        command.needs.processes |= may_write;
         let speaker = Speaker { command: &command, files: &files, ..speaker };
         let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {
@@ -319,9 +334,11 @@ fn pass_all(
     record: impl FnMut(u32, TestcaseResult) -> bool,
 ) -> Result<(), JudgePackageError> {
     let (package, Hosts { validators, shown }) = (plan.package, hosts);
-    each_alone(slot, plan, record, |slot, beside, testcase| {
+    let may_write = program.command.needs.processes;
+    each_alone(slot, plan, may_write, record, |slot, beside, testcase, may_write| {
         let data = testcase.data()?;
-        let (command, files) = for_testcase(program.command, program.files, testcase)?;
+        let (mut command, files) = for_testcase(program.command, program.files, testcase)?;
+        command.needs.processes |= may_write;
         let mut prepared = slot.prepare(&command, &files, false)?;
         let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {
@@ -341,25 +358,32 @@ fn pass_all(
     })
 }
 
-/// Judges what the plan wants one after the other, each in sessions of its own.
+/// Judges what the plan wants one after the other, each in sessions of its own. Whether submissions `may_write` files
+/// changes where one dies of that.
 fn each_alone(
     slot: &mut Confined<'_>,
     plan: &mut Plan<'_>,
+    mut may_write: bool,
     mut record: impl FnMut(u32, TestcaseResult) -> bool,
     mut judge: impl FnMut(
         &mut Confined<'_>,
         &mut Confined<'_>,
         &JudgeTestcase,
+        bool,
     ) -> Result<TestcaseResult, JudgePackageError>,
 ) -> Result<(), JudgePackageError> {
     let (mut slot, companion) = slot.split();
     let mut beside = companion.ok_or(LaunchError::SlotGone)?;
     let mut failures = 0;
     while let Some(testcase) = next(plan, &mut beside)? {
-        let judged = judge(&mut slot, &mut beside, testcase);
+        let judged = judge(&mut slot, &mut beside, testcase, may_write);
         match if_it_counts(judged, testcase, plan, &mut beside) {
             Ok(result) => {
                 failures = 0;
+                if !may_write && died_of_confinement(plan.package, &result) {
+                    may_write = true;
+                    continue;
+                }
                 plan.record(testcase.index, result.case());
                 if !record(testcase.index, result) {
                     return Ok(());

@@ -991,15 +991,22 @@ fn files_are_written_where_the_package_lets_them() {
         let verify = ["problem", "verify", package.to_str().unwrap(), "--json"];
         assize(folder.path(), &verify).expect_code(code).json_lines().remove(0)
     };
-    let line = verify(1);
-    assert_eq!(line["got"], "RTE", "{line:#}");
-    assert!(line["reason"].as_str().unwrap().contains("; `allow_file_writing: true` in problem.yaml lets"));
-    let sum = "import tempfile\na, b = map(int, input().split())\nwith tempfile.TemporaryFile('w+') as file:\n    \
+    // The formats before 2025-09 say nothing of it, and judges of the time let them.
+    assert_eq!(verify(0)["got"], "AC");
+    let in_time = "import tempfile\na, b = map(int, input().split())\nwith tempfile.TemporaryFile('w+') as file:\n    \
                print(a + b, file=file)\n    file.seek(0)\n    print(file.read())\n";
-    fs::write(package.join("submissions/accepted/sum.py"), sum).unwrap();
+    fs::write(package.join("submissions/accepted/sum.py"), in_time).unwrap();
+    assert_eq!(verify(0)["got"], "AC");
+    let crash = "open('sum', 'w')\nraise ValueError('its own fault')\n";
+    fs::write(package.join("submissions/accepted/sum.py"), crash).unwrap();
     let line = verify(1);
-    assert!(line["reason"].as_str().unwrap().contains("; `allow_file_writing: true`"), "{line:#}");
+    assert!(line["reason"].as_str().unwrap().contains("its own fault"), "{line:#}");
+    // A package may forbid it.
+    fs::write(package.join("submissions/accepted/sum.py"), sum).unwrap();
     let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+    fs::write(package.join("problem.yaml"), format!("{yaml}allow_file_writing: false\n")).unwrap();
+    let line = verify(1);
+    assert!(line["reason"].as_str().unwrap().contains("Read-only file system"), "{line:#}");
     fs::write(package.join("problem.yaml"), format!("{yaml}allow_file_writing: true\n")).unwrap();
     assert_eq!(verify(0)["got"], "AC");
 }
