@@ -195,7 +195,7 @@ async fn all_by(
         findings.push(Finding::error(Some(by), what));
     }
     if let Some(why) = failed {
-        findings.push(Finding::warning(Some(by), format!("does not check the inputs: {why}")));
+        findings.push(Finding::error(Some(by), format!("does not check the inputs: {why}")));
     }
     findings
 }

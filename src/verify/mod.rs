@@ -271,7 +271,10 @@ async fn judge(
         options.submissions.as_ref().is_none_or(|glob| glob.matches(path))
     });
     let wanted = &wanted;
-    let ends = selected.map(|trial| async move {
+    let ends = selected.map(|mut trial| async move {
+        if wanted.is_empty() {
+            trial.state = State::Skipped("no testcase of the package is chosen by --testcase".to_owned());
+        }
         let verified = conclude(trial, package, bench, caps, wanted, options.all, told).await;
         drop(told.send(Progress::Done(Box::new(verified))));
     });
@@ -351,6 +354,8 @@ async fn conclude(
             verified.got = Some(Verdict::Je);
             verified.reason.clone_from(reason);
             verified.fault = true;
+            // What came before it stands.
+            verified.testcases = trial.testcases(package, caps);
         }
         State::Waiting(_) | State::Ready(_) | State::DoesNotCompile { .. } => {
             let (held, got) = held(&trial, package, caps);

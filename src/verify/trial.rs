@@ -251,12 +251,22 @@ impl Trial {
                 told();
                 goes_on && (by_the_rules || !stop(&seen))
             };
-            if static_validation::judge_sources(confined, language, sources, program, &mut plan, &mut record)?
-            {
-                let sources = Some(sources.as_ref());
-                run::judge_all(confined, language, program, sources, &mut plan, limits, &mut record)?;
-            }
-            let state = State::Ready(submitted.clone());
+            let mut judge = || {
+                let goes_on =
+                    static_validation::judge_sources(confined, language, sources, program, &mut plan, &mut record)?;
+                if goes_on {
+                    let sources = Some(sources.as_ref());
+                    run::judge_all(confined, language, program, sources, &mut plan, limits, &mut record)?;
+                }
+                Ok::<_, VerifyError>(())
+            };
+            let state = match judge() {
+                Ok(()) => State::Ready(submitted.clone()),
+                Err(error) => State::Fault(match plan.stuck_at().filter(|_| !error.is_of_build()) {
+                    Some(testcase) => format!("{testcase}: {}", error.told()),
+                    None => error.told(),
+                }),
+            };
             Ok::<_, VerifyError>(Went { state, runs, graded: plan.into_graded() })
         });
         match went.await {
@@ -495,6 +505,11 @@ pub(super) enum VerifyError {
 }
 
 impl VerifyError {
+    /// Whether a program of the package cannot be had, whatever the testcase.
+    fn is_of_build(&self) -> bool {
+        matches!(self, Self::Package(JudgePackageError::Validator(fault)) if fault.is_of_build())
+    }
+
     /// All that is known of it, since whoever verifies may know all of the package.
     fn told(&self) -> String {
         match self {

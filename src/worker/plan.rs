@@ -21,12 +21,13 @@ pub struct Plan<'a> {
     graded: GradedGroups,
     /// Where only some testcases are wanted, whatever they come to: those.
     only: Option<BTreeSet<u32>>,
+    asked: Option<u32>,
 }
 
 impl<'a> Plan<'a> {
     /// Goes on from what is known.
     pub fn new(package: &'a JudgePackage, mode: Mode, known: Cases) -> Self {
-        Self { package, mode, cases: known, graded: GradedGroups::new(), only: None }
+        Self { package, mode, cases: known, graded: GradedGroups::new(), only: None, asked: None }
     }
 
     /// Wants these testcases and nothing else, as far as they are not known.
@@ -36,10 +37,18 @@ impl<'a> Plan<'a> {
 
     /// The place of the testcase that is wanted next. Custom graders run in `beside`.
     pub fn next(&mut self, beside: &mut Confined<'_>) -> Result<Option<u32>, JudgePackageError> {
-        if let Some(only) = &self.only {
-            return Ok(only.iter().copied().find(|index| !self.cases.contains_key(index)));
-        }
-        self.next_by(self.mode, beside)
+        self.asked = None;
+        self.asked = match &self.only {
+            Some(only) => only.iter().copied().find(|index| !self.cases.contains_key(index)),
+            None => self.next_by(self.mode, beside)?,
+        };
+        Ok(self.asked)
+    }
+
+    /// The name of the testcase that was wanted last, where it has not come to anything.
+    pub fn stuck_at(&self) -> Option<&str> {
+        let index = self.asked.filter(|index| self.is_open(*index))?;
+        self.package.place(index).map(|place| place.name.as_str())
     }
 
     fn next_by(&mut self, mode: Mode, beside: &mut Confined<'_>) -> Result<Option<u32>, JudgePackageError> {

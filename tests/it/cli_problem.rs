@@ -308,7 +308,7 @@ fn data_that_is_not_as_it_should_be_is_told() {
         fs::remove_file(package.join(format!("{name}.in"))).unwrap();
         fs::remove_file(package.join(format!("{name}.ans"))).unwrap();
     }
-    // Programs that do not work are told, and do not make the data wrong.
+    // Programs that do not work leave the data unchecked.
     fs::remove_dir_all(package.join("input_validators")).unwrap();
     put("input_validators/a.cpp", "int main( {\n");
     put("input_validators/b.ctd", "INT(0, 9) SPACE FOO\n");
@@ -319,8 +319,8 @@ fn data_that_is_not_as_it_should_be_is_told() {
         1,
         &[
             "error: input_validators/b.ctd: is not checktestdata: line 1: there is no command FOO",
-            "warning: input_validators/a.cpp: does not check the inputs: the program input_validators/a.cpp of the package does not compile: ",
-            "warning: input_validators/c.ctd: does not check the inputs: line 1 of the program: x is not set",
+            "error: input_validators/a.cpp: does not check the inputs: the program input_validators/a.cpp of the package does not compile: ",
+            "error: input_validators/c.ctd: does not check the inputs: line 1 of the program: x is not set",
             "error: input_validators/e.py: exits with code 0 for all 1 inputs, and says by 42 that it accepts one",
         ],
     );
@@ -636,6 +636,7 @@ fn a_validator_that_fails_is_never_the_submissions_fault() {
         let reason = line["reason"].as_str().unwrap();
         let is_memory = expected == "MemoryError" && reason.contains("memory");
         assert!(reason.contains(expected) || is_memory, "{validator}: {reason}");
+        assert_eq!(reason.starts_with("sample/1: "), expected != "does not compile", "{reason}");
     }
     // One that decides without reading, while much is still to come, is none of these.
     validated_by(&package, "raise SystemExit(42)");
