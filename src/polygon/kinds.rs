@@ -18,6 +18,11 @@ pub(super) fn language_of(source: &Source) -> Option<&'static str> {
     }
 }
 
+/// Whether a source is C++ by a standard that is none.
+pub(super) fn is_unknown_standard(source: &Source) -> bool {
+    source.kind.starts_with("cpp") && language_of(source).is_none()
+}
+
 /// How a checker, interactor or validator is compiled.
 pub(super) fn compiler_of(source: &Source) -> Result<String, ImportError> {
     let kind = source.kind.as_str();

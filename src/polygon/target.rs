@@ -89,7 +89,7 @@ pub(super) fn plan(problem: &Problem) -> Result<(Plan, Vec<String>), ImportError
         }
     }
     note_points(problem, &mut notes);
-    note_languages(problem, &mut notes);
+    note_solutions(problem, &mut notes);
     if !problem.is_scoring() {
         if !problem.groups.is_empty() {
             notes.push("the groups give no points and are left out".to_owned());
@@ -192,9 +192,20 @@ fn note_points(problem: &Problem, notes: &mut Vec<String>) {
     }
 }
 
-/// Notes what solutions are in a language that there is none of.
-fn note_languages(problem: &Problem, notes: &mut Vec<String>) {
+/// Notes what solutions are in a language that there is none of, and what is not known of them.
+fn note_solutions(problem: &Problem, notes: &mut Vec<String>) {
     for solution in &problem.solutions {
+        let path = &solution.source.path;
+        if !TAGS.contains(&solution.tag.as_str()) {
+            let tag = &solution.tag;
+            notes.push(format!("{path} has the tag {tag:?}, which is not known: taken for rejected"));
+        }
+        if kinds::is_unknown_standard(&solution.source) {
+            let kind = &solution.source.kind;
+            notes.push(format!(
+                "{path} is of type {kind:?}, whose standard of C++ is not known: taken for C++20"
+            ));
+        }
         if kinds::language_of(&solution.source) == Some("python2") {
             notes.push(format!("{} is in Python 2, which is not judged", solution.source.path));
         }
@@ -515,8 +526,8 @@ impl Writer<'_> {
                     rules.insert("too_much", rule.to_owned());
                     "too_much"
                 }
-                // For the setter's own use, and whatever tag comes next: they promise nothing.
                 "do-not-run" => continue,
+                // For the setter's own use, and whatever tag comes next: they promise nothing.
                 _ => {
                     rules.extend(loses_points("AC, WA, TLE, RTE").map(|rule| ("rejected", rule)));
                     "rejected"
@@ -550,6 +561,21 @@ impl Writer<'_> {
         Some(most.map_or_else(|| rule.clone(), |most| format!("{rule}\n  score: [0, {}]", decimal(most))))
     }
 }
+
+/// What Polygon calls its solutions.
+const TAGS: [&str; 11] = [
+    "main",
+    "accepted",
+    "rejected",
+    "wrong-answer",
+    "presentation-error",
+    "time-limit-exceeded",
+    "time-limit-exceeded-or-accepted",
+    "time-limit-exceeded-or-memory-limit-exceeded",
+    "memory-limit-exceeded",
+    "failed",
+    "do-not-run",
+];
 
 /// What `run` does in any problem: adapts testlib's exit codes, and says what it said. Points of testcases have at most
 /// ten digits behind the point, as testlib writes them.

@@ -68,7 +68,8 @@ fn expand(text: &str) -> Result<Vec<String>, String> {
             return Err("a `{` without its `}`".to_owned());
         };
         let (before, after) = (&text[..open], &text[open + length + 1..]);
-        for alternative in text[open + 1..open + length].split(',').rev() {
+        // As BAPCtools has it, blanks beside commas are there for the eye.
+        for alternative in text[open + 1..open + length].split(',').map(str::trim).rev() {
             waiting.push(format!("{before}{alternative}{after}"));
         }
         if waiting.len() + done.len() > ALTERNATIVES_MAX {
@@ -130,6 +131,7 @@ mod tests {
         check("*/a*.py", &["accepted/a.py", "wrong/abc.py"], &["accepted/b.py", "a.py", "accepted/b/a.py"]);
         check("*.{py,cpp}", &["a.py", "a.cpp"], &["a.java", "x/a.py"]);
         check("{a,b{1,2}}/c", &["a/c", "b1/c", "b2/c/d"], &["b/c", "b3/c"]);
+        check("{ a , b }/c", &["a/c", "b/c"], &[" a /c"]);
         check(
             "secret/*-easy",
             &["secret/1-easy", "secret/group-easy/3"],

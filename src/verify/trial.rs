@@ -252,8 +252,14 @@ impl Trial {
                 goes_on && (by_the_rules || !stop(&seen))
             };
             let mut judge = || {
-                let goes_on =
-                    static_validation::judge_sources(confined, language, sources, program, &mut plan, &mut record)?;
+                let goes_on = static_validation::judge_sources(
+                    confined,
+                    language,
+                    sources,
+                    program,
+                    &mut plan,
+                    &mut record,
+                )?;
                 if goes_on {
                     let sources = Some(sources.as_ref());
                     run::judge_all(confined, language, program, sources, &mut plan, limits, &mut record)?;
