@@ -27,7 +27,7 @@ use crate::domain::scoring::Score;
 use crate::domain::verdict::Verdict;
 use crate::error_chain::chain;
 use crate::languages::Languages;
-use crate::problems::{Demand, Glob};
+use crate::problems::{Demand, Glob, Limits};
 use crate::worker::offers::Offers;
 use crate::worker::packages::JudgePackage;
 use crate::worker::validators::ValidatorError;
@@ -240,6 +240,7 @@ async fn judge(
     for (trial, tie) in trials.iter().filter_map(|trial| trial.tie.clone().map(|tie| (trial, tie))) {
         tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), tie)));
     }
+    beyond_host(limits).into_iter().for_each(|finding| tell(Progress::Finding(finding)));
     let is_to_solve = |trial: &Trial| trial.submission.demands.iter().any(Demand::is_acceptance);
     if !trials.is_empty() && !trials.iter().any(is_to_solve) {
         let what = "none is to be accepted, so that nothing shows that the problem can be solved".to_owned();
@@ -279,6 +280,26 @@ async fn judge(
         drop(told.send(Progress::Done(Box::new(verified))));
     });
     futures::future::join_all(ends).await;
+}
+
+/// Limits that this host cannot hold anybody to, since it has less. What a package does not state is never more.
+fn beyond_host(limits: &Limits) -> Vec<Finding> {
+    const UNSTATED_BYTES: u64 = 2 << 30;
+    let host_bytes = nix::sys::sysinfo::sysinfo().map_or(u64::MAX, |host| host.ram_total());
+    let stated = [
+        ("memory", limits.memory_bytes),
+        ("output", limits.output_bytes),
+        ("compilation_memory", limits.compilation_memory_bytes),
+        ("validation_memory", limits.validation_memory_bytes),
+        ("validation_output", limits.validation_output_bytes),
+    ];
+    let beyond = stated.into_iter().filter(|(_, bytes)| *bytes > host_bytes.max(UNSTATED_BYTES));
+    let told = beyond.map(|(name, bytes)| {
+        let (limit, host) = (bytes >> 20, host_bytes >> 20);
+        let what = format!("limits.{name} is {limit} MiB, which cannot be had: this host has {host} MiB");
+        Finding::error(Some("problem.yaml"), what)
+    });
+    told.collect()
 }
 
 fn caps(time_limit: &TimeLimit) -> Caps {

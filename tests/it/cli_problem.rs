@@ -982,6 +982,21 @@ sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() 
 }
 
 #[test]
+fn limits_that_no_host_can_hold_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+    for (limit, fits) in
+        [("memory: 256", true), ("memory: 99999999", false), ("validation_memory: 99999999", false)]
+    {
+        fs::write(package.join("problem.yaml"), format!("{yaml}limits: {{{limit}}}\n")).unwrap();
+        let said = assize(folder.path(), &["problem", "verify", package.to_str().unwrap()]);
+        let said = said.expect_code(if fits { 0 } else { 1 });
+        assert_eq!(said.stdout.contains("MiB, which cannot be had: this host has"), !fits, "{said:?}");
+    }
+}
+
+#[test]
 fn files_are_written_where_the_package_lets_them() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
