@@ -110,6 +110,11 @@ impl PackageCache {
         Self { folder, bytes_max }
     }
 
+    /// More bytes than these do not stay in it.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// The package of a revision: from here, or fetched.
     pub async fn get(
         &self,

@@ -37,7 +37,8 @@ impl From<ValidatorError> for JudgePackageError {
     }
 }
 
-/// How many bytes of inputs and answers are kept in memory before older packages are let go.
+/// How many bytes of inputs and answers are kept in memory before older packages are let go. No more than may lie on the
+/// disk, since what is in memory is in use, and so is not removed there.
 const MEMORY_BYTES: u64 = 1 << 30;
 
 /// Why a package cannot be judged by: our fault or the package's, never the contestant's.
@@ -518,9 +519,8 @@ impl JudgePackages {
     fn keep(&self, digest: Sha256Digest, package: Arc<JudgePackage>) -> Arc<JudgePackage> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.push((digest, package.clone()));
-        while loaded.len() > 1
-            && loaded.iter().map(|(_, package)| package.bytes()).sum::<u64>() > MEMORY_BYTES
-        {
+        let bytes_max = MEMORY_BYTES.min(self.cache.bytes_max());
+        while loaded.len() > 1 && loaded.iter().map(|(_, package)| package.bytes()).sum::<u64>() > bytes_max {
             loaded.remove(0);
         }
         package

@@ -9,6 +9,7 @@ use assize::nats_server::Role;
 use assize::package_cache::{CacheError, PackageCache};
 use assize::store::jetstream::JetStreamStore;
 use assize::store::{Aggregate, EventStore, StoreError};
+use assize::worker::packages::JudgePackages;
 use futures::StreamExt;
 
 use crate::harness::judge::{PATIENCE, TestJudge, canonical_archive, sample_package};
@@ -128,6 +129,13 @@ async fn the_least_recently_used_goes_and_never_one_in_use() {
     let expected = [".fetch", ".lock"].map(str::to_owned);
     assert_eq!(left[..2], expected, "what fetches leave is cleared away: {left:?}");
     assert_eq!(left.len(), 4, "{left:?}");
+    // A worker that has packages at hand uses them, and does not for that keep more than there may be.
+    fs::remove_dir_all(&folder).unwrap();
+    let at_hand = JudgePackages::new(PackageCache::new(folder.clone(), 1));
+    for revision in &revisions {
+        at_hand.get(&judge.store, revision).await.unwrap();
+    }
+    assert!(!held(&revisions[0]) && held(&revisions[2]), "the first is neither in use nor has it room");
 }
 
 #[tokio::test(flavor = "multi_thread")]
