@@ -542,7 +542,11 @@ impl Reading<'_> {
 
     fn types(&mut self, node: &Node) -> Result<BTreeSet<ProblemType>, PackageError> {
         let mut types = BTreeSet::new();
-        for word in self.words(node, "type")? {
+        let words = self.words(node, "type")?;
+        if words.is_empty() {
+            self.warn(node.line, "type names none, taken for pass-fail".to_owned());
+        }
+        for word in words {
             let parsed = ProblemType::parse(&word);
             let parsed =
                 parsed.ok_or_else(|| self.invalid(node.line, format!("unknown problem type {word:?}")))?;

@@ -1215,6 +1215,7 @@ fn every_key_of_problem_yaml_is_typed() {
         check(NEWEST, &format!("embargo_until: {date}"), &[&what]);
     }
     check(NEWEST, "allow_file_writing: true", &[]);
+    check(NEWEST, "type: []", &["problem.yaml:4: type names none, taken for pass-fail"]);
     check(
         NEWEST,
         "allow_file_writing: maybe",

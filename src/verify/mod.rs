@@ -29,7 +29,7 @@ use crate::error_chain::chain;
 use crate::languages::Languages;
 use crate::problems::{Demand, Glob, Limits};
 use crate::worker::offers::Offers;
-use crate::worker::packages::JudgePackage;
+use crate::worker::packages::{INCLUDED_ALWAYS, JudgePackage};
 use crate::worker::validators::ValidatorError;
 
 pub use pool::Pool;
@@ -240,6 +240,9 @@ async fn judge(
     for (trial, tie) in trials.iter().filter_map(|trial| trial.tie.clone().map(|tie| (trial, tie))) {
         tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), tie)));
     }
+    unknown_languages(package, &bench.languages)
+        .into_iter()
+        .for_each(|finding| tell(Progress::Finding(finding)));
     beyond_host(limits).into_iter().for_each(|finding| tell(Progress::Finding(finding)));
     let is_to_solve = |trial: &Trial| trial.submission.demands.iter().any(Demand::is_acceptance);
     if !trials.is_empty() && !trials.iter().any(is_to_solve) {
@@ -280,6 +283,21 @@ async fn judge(
         drop(told.send(Progress::Done(Box::new(verified))));
     });
     futures::future::join_all(ends).await;
+}
+
+/// Codes of languages in a package that no language answers to.
+fn unknown_languages(package: &JudgePackage, languages: &Languages) -> Vec<Finding> {
+    let is_unknown = |code: &&String| languages.get(code).is_none();
+    let allowed = package.package.languages_allowed.iter().flatten().filter(is_unknown);
+    let allowed = allowed.map(|code| {
+        Finding::warning(Some("problem.yaml"), format!("languages: no language is called {code:?}"))
+    });
+    let included = package.package.included.keys().filter(|code| *code != INCLUDED_ALWAYS).filter(is_unknown);
+    let included = included.map(|code| {
+        let what = "no language is called so: these files lie beside no submission".to_owned();
+        Finding::warning(Some(&format!("include/{code}")), what)
+    });
+    allowed.chain(included).collect()
 }
 
 /// Limits that this host cannot hold anybody to, since it has less. What a package does not state is never more.

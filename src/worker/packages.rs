@@ -133,7 +133,7 @@ impl JudgePackageError {
 }
 
 /// The folder of included files that are for every language.
-const INCLUDED_ALWAYS: &str = "default";
+pub(crate) const INCLUDED_ALWAYS: &str = "default";
 
 /// A package ready to judge by.
 #[derive(Debug)]

@@ -982,6 +982,25 @@ sys.exit(42 if sys.stdin.readline() == f"{a + b}\n" == open(sys.argv[2]).read() 
 }
 
 #[test]
+fn languages_that_do_not_exist_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = small_package(folder.path());
+    let yaml = fs::read_to_string(package.join("problem.yaml")).unwrap();
+    fs::write(package.join("problem.yaml"), format!("{yaml}languages: [python3, klingon]\n")).unwrap();
+    for code in ["default", "python3", "cobolx"] {
+        writing_below(&package)(&format!("include/{code}/x.txt"), "x\n");
+    }
+    let said =
+        assize(folder.path(), &["problem", "verify", package.to_str().unwrap(), "--json"]).expect_code(0);
+    let lines = said.json_lines();
+    let findings = lines.last().unwrap()["findings"].as_array().unwrap();
+    let what: Vec<&str> = findings.iter().filter_map(|finding| finding["what"].as_str()).collect();
+    assert!(what.contains(&"languages: no language is called \"klingon\""), "{what:#?}");
+    assert!(what.contains(&"no language is called so: these files lie beside no submission"), "{what:#?}");
+    assert_eq!(what.iter().filter(|what| what.contains("is called")).count(), 2, "{what:#?}");
+}
+
+#[test]
 fn limits_that_no_host_can_hold_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let package = small_package(folder.path());
