@@ -41,7 +41,7 @@ pub struct Report {
     /// What measured `memory_bytes_peak`.
     pub memory_meter: MemoryMeter,
     /// Half of a pair that was ended while it waited for time or a signal, and not for its partner. Only its first thread
-    /// is looked at.
+    /// is looked at, and not what was forked from a warmed interpreter.
     pub slept: bool,
     /// Processes that the kernel killed for want of memory in the slot's cgroup.
     pub oom_kills: u64,

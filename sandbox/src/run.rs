@@ -385,7 +385,9 @@ impl Runner {
             Some((step, error)) => Err(Failure::step(format!("{step} of the program"), &error)),
             None => self.watch(run, session, start, &before, &started, &mut output),
         };
+        // What an interpreter forked is the interpreter's to reap, and would not be while we trace it.
         let slept = half.is_some()
+            && !self.warm.is_frozen()
             && matches!(watched, Ok(Some(End::Cancelled)))
             && waiting::sleeps(started.pid, self.key);
         let wall = start.elapsed();
