@@ -350,7 +350,7 @@ fn pass_all(
                 feedback = Some((validated.accepted, validated.feedback));
                 Ok::<_, JudgePackageError>(validated.accepted)
             })?;
-            let said = feedback.as_ref().map(|(_, feedback)| feedback.judge_message()).transpose()?;
+            let said = feedback.as_ref().map(|(_, feedback)| feedback.message()).transpose()?;
             let said = said.filter(|message| !message.is_empty());
             let said = said.unwrap_or_else(|| describe(verdict, &ran, limits));
             Ok((result(&ran, verdict, stated, said)?, feedback))
@@ -481,7 +481,7 @@ fn judge_talk(
             Ok::<_, JudgePackageError>(accepted)
         })?
     };
-    let said = Some(talked.feedback.judge_message()?).filter(|message| !message.is_empty());
+    let said = Some(talked.feedback.message()?).filter(|message| !message.is_empty());
     let message = match (verdict, said) {
         (Verdict::Ac | Verdict::Wa, Some(said)) => said,
         (_, said) => {
@@ -522,7 +522,7 @@ fn judge(
         if let Some(validators) = &package.validators {
             let pass = Pass::first(data, &testcase.validator_arguments, shown)?;
             let validated = validators.validate(beside, &pass, &ran.stdout)?;
-            said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
+            said = Some(validated.feedback.message()?).filter(|message| !message.is_empty());
             stated = package.stated(testcase.index, validated.accepted, &validated.feedback.scores()?)?;
             return Ok(validated.accepted);
         }

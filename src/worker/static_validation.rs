@@ -81,7 +81,7 @@ pub fn judge_sources(
         let validated = validation.validator.judge_sources(slot, &files, program, &testcase.arguments)?;
         let stated = package.stated(index, validated.accepted, &validated.feedback.scores()?)?;
         let verdict = if validated.accepted { Verdict::Ac } else { Verdict::Wa };
-        let said = Some(validated.feedback.judge_message()?).filter(|message| !message.is_empty());
+        let said = Some(validated.feedback.message()?).filter(|message| !message.is_empty());
         let message = said.unwrap_or_else(|| verdict.title().to_owned());
         let result = TestcaseResult::without_run(verdict, stated, &message);
         plan.record(index, result.case());

@@ -31,6 +31,7 @@ const WRONG: u8 = 43;
 /// Where it may leave messages. It gets the name with a slash behind it. No file of a submission begins with a point.
 const FEEDBACK: &str = ".feedback";
 const JUDGE_MESSAGE: &str = ".feedback/judgemessage.txt";
+const TEAM_MESSAGE: &str = ".feedback/teammessage.txt";
 /// Where its own files lie where it runs among those of a submission.
 const PROGRAM: &str = ".validator";
 /// The input of another pass, where it asks for one.
@@ -187,15 +188,23 @@ impl Feedback {
         Self { files: tool.files, left_out, refused_by: None }
     }
 
-    /// What a validator said to the jury; may be empty. Names the one that refused, where there are several, and what
-    /// could not be taken.
-    pub fn judge_message(&self) -> Result<String, LaunchError> {
-        let message = self.read(JUDGE_MESSAGE, MESSAGE_BYTES_MAX)?.unwrap_or_default();
-        let mut message = String::from_utf8_lossy(&message).trim_end().to_owned();
-        if !self.left_out.is_empty() {
-            let line_end = if message.is_empty() { "" } else { "\n" };
-            message.push_str(&format!("{line_end}[left out: {}]", self.left_out.join(", ")));
+    /// What a validator said to the jury and to the team; may be empty. Names the one that refused, where there are
+    /// several, and what could not be taken.
+    pub fn message(&self) -> Result<String, LaunchError> {
+        let said = |name| {
+            let message = self.read(name, MESSAGE_BYTES_MAX)?.unwrap_or_default();
+            Ok::<_, LaunchError>(String::from_utf8_lossy(&message).trim_end().to_owned())
+        };
+        let mut lines = vec![said(JUDGE_MESSAGE)?];
+        let to_team = said(TEAM_MESSAGE)?;
+        if !to_team.is_empty() {
+            lines.push(format!("[to the team: {to_team}]"));
         }
+        if !self.left_out.is_empty() {
+            lines.push(format!("[left out: {}]", self.left_out.join(", ")));
+        }
+        lines.retain(|line| !line.is_empty());
+        let message = lines.join("\n");
         Ok(match &self.refused_by {
             None => message,
             Some(validator) if message.is_empty() => format!("{validator} refused it"),

@@ -755,6 +755,8 @@ fn odd_files_in_the_feedback_directory_decide_nothing() {
     let many = "for i in $(seq 150); do ln -s x $3/link$i; done";
     for (odd, note) in [
         ("mkdir $3/judgemessage.txt", ""),
+        ("echo hint > $3/teammessage.txt", "[to the team: hint]"),
+        ("echo said > $3/judgemessage.txt; echo hint > $3/teammessage.txt", "said\n[to the team: hint]"),
         ("printf 'caf\\351' > $3/judgemessage.txt", "caf\u{fffd}"),
         ("ln -s $1 $3/judgemessage.txt", "[left out: `.feedback/judgemessage.txt` is not a plain file]"),
         (
