@@ -250,8 +250,10 @@ fn enter(
     let files_bytes: u64 =
         open.files.iter().zip(&files).filter(|(_, fd)| fd.is_some()).map(|(file, _)| file.bytes).sum();
 
-    let room = warden.groups.relax(files_bytes + run::MEMORY_BYTES_OWN);
-    room.map_err(io_step("making room for the files"))?;
+    if files_bytes > 0 {
+        let room = warden.groups.relax(files_bytes + run::MEMORY_BYTES_OWN);
+        room.map_err(io_step("making room for the files"))?;
+    }
     // A build's files go into its tmpfs, which stays writable; a run's must be there before the root is closed.
     let (before, after) =
         if open.profile == Profile::Run { (files, Vec::new()) } else { (Vec::new(), files) };

@@ -348,13 +348,6 @@ pub(crate) struct Held {
     pub(crate) other_bytes: u64,
 }
 
-/// Where a peak starts from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PeakStart {
-    usage_bytes: u64,
-    cache_bytes: u64,
-}
-
 #[derive(Debug)]
 struct CpuMeter {
     file: File,
@@ -403,24 +396,25 @@ impl SlotGroups {
         Ok(Held { cache_bytes, other_bytes: number(&memory.usage)?.saturating_sub(cache_bytes) })
     }
 
-    /// Measures the peak of memory from here on; `None` where the host cannot begin anew.
-    pub(crate) fn start_peak(&mut self, held: Held) -> io::Result<Option<PeakStart>> {
+    /// Measures the peak of memory from here on. What is used now without the page cache, in bytes; `None` where the host
+    /// cannot begin anew.
+    pub(crate) fn start_peak(&mut self, held: Held) -> io::Result<Option<u64>> {
         let Some(memory) = &mut self.memory else { return Ok(None) };
         let Some(peak) = &memory.peak else { return Ok(None) };
         if (&*peak).write_all(b"0").is_err() {
             memory.peak = None;
             return Ok(None);
         }
-        Ok(Some(PeakStart { usage_bytes: number(peak)?, cache_bytes: held.cache_bytes }))
+        Ok(Some(number(peak)?.saturating_sub(held.cache_bytes)))
     }
 
-    /// By how much the group's memory grew at most since `start`, in bytes, without the page cache: what a program reads
-    /// stays there for as long as the kernel likes, and makes way for memory that is asked for.
-    pub(crate) fn memory_bytes_grown(&self, start: PeakStart) -> io::Result<u64> {
+    /// By how much the group's memory grew at most since [`start_peak`](Self::start_peak) said `start_bytes`, in bytes,
+    /// without the page cache: what a program reads stays there for as long as the kernel likes, and makes way for memory
+    /// that is asked for.
+    pub(crate) fn memory_bytes_grown(&self, start_bytes: u64) -> io::Result<u64> {
         let Some(memory) = &self.memory else { return Ok(0) };
         let Some(peak) = &memory.peak else { return Ok(0) };
-        let without_cache = number(peak)?.saturating_sub(memory.cache_bytes()?);
-        Ok(without_cache.saturating_sub(start.usage_bytes.saturating_sub(start.cache_bytes)))
+        Ok(number(peak)?.saturating_sub(memory.cache_bytes()?).saturating_sub(start_bytes))
     }
 
     /// CPU time used in the group since it was made, in microseconds.

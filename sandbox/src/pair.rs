@@ -6,9 +6,9 @@
 //! would not be noticed either; so where one has waited for some time, it is looked whether anybody but us could still
 //! write to it, and if not, its input ends.
 //!
-//! When a program has ended, its partner may be let write on: what it writes is then read
-//! here and thrown away. So a validator that answers a submission which has said all it had to say comes to its own end.
-//! Or the partner is ended at once: nothing that a submission does matters once its validator has refused.
+//! When a program has ended, its partner may be let write on: what it writes is then read here and thrown away. So a
+//! validator that answers a submission which has said all it had to say comes to its own end. Or the partner is ended at
+//! once: nothing that a submission does matters once its validator has refused.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
