@@ -196,8 +196,8 @@ fn note_points(problem: &Problem, notes: &mut Vec<String>) {
 fn note_solutions(problem: &Problem, notes: &mut Vec<String>) {
     for solution in &problem.solutions {
         let path = &solution.source.path;
-        if !TAGS.contains(&solution.tag.as_str()) {
-            let tag = &solution.tag;
+        let tag = &solution.tag;
+        if tag != NOT_RUN && directory_of(tag).is_none() {
             notes.push(format!("{path} has the tag {tag:?}, which is not known: taken for rejected"));
         }
         if kinds::is_unknown_standard(&solution.source) {
@@ -207,7 +207,7 @@ fn note_solutions(problem: &Problem, notes: &mut Vec<String>) {
             ));
         }
         if kinds::language_of(&solution.source) == Some("python2") {
-            notes.push(format!("{} is in Python 2, which is not judged", solution.source.path));
+            notes.push(format!("{path} is in Python 2, which is not judged"));
         }
     }
 }
@@ -509,30 +509,22 @@ impl Writer<'_> {
         let loses_points = |permitted: &str| self.loses_points(plan, permitted);
         let mut yaml = String::new();
         for solution in &self.problem.solutions {
-            let directory = match solution.tag.as_str() {
-                "main" | "accepted" => "accepted",
-                "wrong-answer" | "presentation-error" => {
-                    rules.extend(loses_points("AC, WA").map(|rule| ("wrong_answer", rule)));
-                    "wrong_answer"
+            if solution.tag == NOT_RUN {
+                continue;
+            }
+            let directory = directory_of(&solution.tag).unwrap_or(REJECTED);
+            match directory {
+                "wrong_answer" => rules.extend(loses_points("AC, WA").map(|rule| (directory, rule))),
+                "time_limit_exceeded_or_accepted" => {
+                    rules.insert(directory, "permitted: [AC, TLE]".to_owned());
                 }
-                "time-limit-exceeded" => "time_limit_exceeded",
-                "memory-limit-exceeded" | "failed" => "run_time_error",
-                "time-limit-exceeded-or-accepted" => {
-                    rules.insert("time_limit_exceeded_or_accepted", "permitted: [AC, TLE]".to_owned());
-                    "time_limit_exceeded_or_accepted"
-                }
-                "time-limit-exceeded-or-memory-limit-exceeded" => {
+                "too_much" => {
                     let rule = "permitted: [AC, TLE, RTE]\n  required: [TLE, RTE]";
-                    rules.insert("too_much", rule.to_owned());
-                    "too_much"
+                    rules.insert(directory, rule.to_owned());
                 }
-                "do-not-run" => continue,
-                // For the setter's own use, and whatever tag comes next: they promise nothing.
-                _ => {
-                    rules.extend(loses_points("AC, WA, TLE, RTE").map(|rule| ("rejected", rule)));
-                    "rejected"
-                }
-            };
+                REJECTED => rules.extend(loses_points("AC, WA, TLE, RTE").map(|rule| (directory, rule))),
+                _ => {}
+            }
             let name = file_name(base_name(&solution.source.path));
             let path = format!("{directory}/{name}");
             self.copy(&solution.source.path, &format!("submissions/{path}"))?;
@@ -562,20 +554,25 @@ impl Writer<'_> {
     }
 }
 
-/// What Polygon calls its solutions.
-const TAGS: [&str; 11] = [
-    "main",
-    "accepted",
-    "rejected",
-    "wrong-answer",
-    "presentation-error",
-    "time-limit-exceeded",
-    "time-limit-exceeded-or-accepted",
-    "time-limit-exceeded-or-memory-limit-exceeded",
-    "memory-limit-exceeded",
-    "failed",
-    "do-not-run",
-];
+/// The tag of solutions that are no submissions.
+const NOT_RUN: &str = "do-not-run";
+/// Where solutions lie that promise nothing.
+const REJECTED: &str = "rejected";
+
+/// The directory of submissions for solutions with this tag; none for a tag that is not known.
+fn directory_of(tag: &str) -> Option<&'static str> {
+    Some(match tag {
+        "main" | "accepted" => "accepted",
+        "wrong-answer" | "presentation-error" => "wrong_answer",
+        "time-limit-exceeded" => "time_limit_exceeded",
+        "memory-limit-exceeded" | "failed" => "run_time_error",
+        "time-limit-exceeded-or-accepted" => "time_limit_exceeded_or_accepted",
+        "time-limit-exceeded-or-memory-limit-exceeded" => "too_much",
+        // For the setter's own use.
+        "rejected" => REJECTED,
+        _ => return None,
+    })
+}
 
 /// What `run` does in any problem: adapts testlib's exit codes, and says what it said. Points of testcases have at most
 /// ten digits behind the point, as testlib writes them.
