@@ -90,14 +90,15 @@ fn missing(tree: &Tree) -> String {
 impl Metadata {
     pub(crate) fn read(tree: &Tree, warnings: &mut Vec<Warning>) -> Result<Metadata, PackageError> {
         let ini = DomjudgeIni::read(tree, warnings)?;
-        let text = if ini.is_some() && tree.file(PROBLEM_YAML).is_none() {
+        let is_missing = tree.file(PROBLEM_YAML).is_none();
+        if is_missing && ini.is_none() {
+            return Err(PackageError::invalid(Place::file(PROBLEM_YAML), missing(tree)));
+        }
+        let text = if is_missing {
             let what = format!("is missing; what {DOMJUDGE_INI} states is all that is known");
             warnings.push(Warning { place: Place::file(PROBLEM_YAML), what });
             String::new()
         } else {
-            if tree.file(PROBLEM_YAML).is_none() {
-                return Err(PackageError::invalid(Place::file(PROBLEM_YAML), missing(tree)));
-            }
             tree.read_text(PROBLEM_YAML, warnings)?
         };
         let mut reading = Reading { file: PROBLEM_YAML, warnings };

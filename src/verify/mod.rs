@@ -240,10 +240,8 @@ async fn judge(
     for (trial, tie) in trials.iter().filter_map(|trial| trial.tie.clone().map(|tie| (trial, tie))) {
         tell(Progress::Finding(Finding::warning(Some(&trial.submission.path), tie)));
     }
-    unknown_languages(package, &bench.languages)
-        .into_iter()
-        .for_each(|finding| tell(Progress::Finding(finding)));
-    beyond_host(limits).into_iter().for_each(|finding| tell(Progress::Finding(finding)));
+    let odd = unknown_languages(package, &bench.languages).into_iter().chain(beyond_host(limits));
+    odd.for_each(|finding| tell(Progress::Finding(finding)));
     let is_to_solve = |trial: &Trial| trial.submission.demands.iter().any(Demand::is_acceptance);
     if !trials.is_empty() && !trials.iter().any(is_to_solve) {
         let what = "none is to be accepted, so that nothing shows that the problem can be solved".to_owned();

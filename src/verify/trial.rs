@@ -520,7 +520,7 @@ impl VerifyError {
     fn told(&self) -> String {
         match self {
             // Of a build one line is enough, and that of an output validator is told once for all submissions.
-            Self::Package(JudgePackageError::Validator(fault)) if fault.is_of_build() => {
+            Self::Package(JudgePackageError::Validator(fault)) if self.is_of_build() => {
                 let is_told = fault.validator().is_some_and(|path| path.starts_with("output_validator"));
                 let why =
                     if is_told { String::new() } else { format!(": {}", first_error::of(fault.said())) };

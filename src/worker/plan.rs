@@ -21,6 +21,7 @@ pub struct Plan<'a> {
     graded: GradedGroups,
     /// Where only some testcases are wanted, whatever they come to: those.
     only: Option<BTreeSet<u32>>,
+    /// The testcase that was wanted last.
     asked: Option<u32>,
 }
 

@@ -138,8 +138,7 @@ pub fn judge_all(
         // By the package and not by what is left of it: times are to be the same whenever it is judged again.
         let warm = language.run.warm
             && package.testcases.iter().filter(|testcase| first.is_run_as(testcase)).count() > 1;
-        let (mut command, program) = for_testcase(&command, program, first)?;
-        command.needs.processes |= may_write;
+        let (command, program) = for_testcase(&command, program, first, may_write)?;
         let mut prepared = slot.prepare(&command, &program, warm)?;
         let alike = |testcase: &JudgeTestcase| first.index == testcase.index || first.is_run_as(testcase);
         // What is in the sandbox: one testcase runs while the one before it is compared.
@@ -270,13 +269,15 @@ fn with_included(
     Ok(files)
 }
 
-/// A program with the arguments and files of a testcase.
+/// A program with the arguments and files of a testcase, which `may_write` files in any case.
 fn for_testcase(
     command: &Command,
     program: &[ProgramFile],
     testcase: &JudgeTestcase,
+    may_write: bool,
 ) -> Result<(Command, Vec<ProgramFile>), JudgePackageError> {
     let mut command = command.clone();
+    command.needs.processes |= may_write;
     command.argv.extend(testcase.arguments.iter().cloned());
     let data = testcase.data()?;
     let is_replaced = |name: &str| data.files.iter().any(|file| file.name == name);
@@ -311,8 +312,7 @@ fn talk_all(
     let may_write = speaker.command.needs.processes;
     each_alone(slot, plan, may_write, record, |slot, beside, testcase, may_write| {
         let data = testcase.data()?;
-        let (mut command, files) = for_testcase(speaker.command, speaker.files, testcase)?;
-        command.needs.processes |= may_write;
+        let (command, files) = for_testcase(speaker.command, speaker.files, testcase, may_write)?;
         let speaker = Speaker { command: &command, files: &files, ..speaker };
         let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {
@@ -337,8 +337,7 @@ fn pass_all(
     let may_write = program.command.needs.processes;
     each_alone(slot, plan, may_write, record, |slot, beside, testcase, may_write| {
         let data = testcase.data()?;
-        let (mut command, files) = for_testcase(program.command, program.files, testcase)?;
-        command.needs.processes |= may_write;
+        let (command, files) = for_testcase(program.command, program.files, testcase, may_write)?;
         let mut prepared = slot.prepare(&command, &files, false)?;
         let first = Pass::first(&data, &testcase.validator_arguments, shown)?;
         passes(validators, first, |pass| {

@@ -1030,9 +1030,9 @@ fn files_are_written_where_the_package_lets_them() {
     };
     // The formats before 2025-09 say nothing of it, and judges of the time let them.
     assert_eq!(verify(0)["got"], "AC");
-    let in_time = "import tempfile\na, b = map(int, input().split())\nwith tempfile.TemporaryFile('w+') as file:\n    \
+    let temporary = "import tempfile\na, b = map(int, input().split())\nwith tempfile.TemporaryFile('w+') as file:\n    \
                print(a + b, file=file)\n    file.seek(0)\n    print(file.read())\n";
-    fs::write(package.join("submissions/accepted/sum.py"), in_time).unwrap();
+    fs::write(package.join("submissions/accepted/sum.py"), temporary).unwrap();
     assert_eq!(verify(0)["got"], "AC");
     let crash = "open('sum', 'w')\nraise ValueError('its own fault')\n";
     fs::write(package.join("submissions/accepted/sum.py"), crash).unwrap();
